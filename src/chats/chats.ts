@@ -1,0 +1,100 @@
+/**
+ * Answers list queries. Promises: never a short page while the total says there is more; every
+ * chat is the bytes the upstream sent; no more calls than pages the window touches, and none past
+ * the end of a list whose total is known. It leaves to the cache whether a page needs a call.
+ */
+
+import { type CacheStatus, combineCacheStatus } from '../cache-status.ts'
+import type { Clock } from '../clock.ts'
+import type { Fetch, Found, Need, Page, Stored, Timing } from '../ports.ts'
+import { type ListQuery, listParameters } from './query.ts'
+import { cutWindow, firstPageIndex, furtherPageIndexes, newest, pageCall } from './windows.ts'
+
+export interface ChatsOptions {
+  readonly clock: Clock
+  readonly fetch: Fetch
+}
+
+/** A window of a list, ready to be sent. */
+export interface ListAnswer {
+  /** JSON in UTF-8. */
+  readonly body: Buffer
+  readonly total: number
+  /** Milliseconds since its oldest part arrived, and how long that part is fresh in all. */
+  readonly ageMs: number
+  readonly lifetimeMs: number
+  readonly status: CacheStatus
+  /** Only if a call was made. */
+  readonly timing?: Timing
+}
+
+export class Chats {
+  readonly #clock: Clock
+  readonly #fetch: Fetch
+  /** The end of each list as last seen, an empty page: at most one per sort and order. */
+  readonly #ends = new Map<string, Stored<Page>>()
+
+  constructor({ clock, fetch }: ChatsOptions) {
+    this.#clock = clock
+    this.#fetch = fetch
+  }
+
+  /** @throws {ServiceError} if a page is neither stored nor to be had in time. */
+  async list(query: ListQuery, need: Need): Promise<ListAnswer> {
+    const pages = this.#beyondTheEnd(query) ?? (await this.#pagesOf(query, need))
+    this.#remember(query, newest(pages.map(page => page.stored)))
+    return answer(query, pages, this.#clock.now())
+  }
+
+  async #pagesOf(query: ListQuery, need: Need): Promise<Found[]> {
+    // One page first: only its total tells which of the others exist, and a call is dear.
+    const first = await this.#fetch(pageCall(query, firstPageIndex(query)), need)
+    const further = furtherPageIndexes(query, first.stored.value.total)
+    const rest = further.map(index => this.#fetch(pageCall(query, index), need))
+    return [first, ...(await Promise.all(rest))]
+  }
+
+  /** A window that starts at or past a total that is still fresh needs no call to be empty. */
+  #beyondTheEnd(query: ListQuery): Found[] | undefined {
+    const end = this.#ends.get(listParameters(query))
+    const now = this.#clock.now()
+    if (!end || query.offset < end.value.total || now >= end.freshUntil) return undefined
+    return [{ stored: end, status: { kind: 'hit', ttlMs: end.freshUntil - now } }]
+  }
+
+  #remember(query: ListQuery, page: Stored<Page>): void {
+    const name = listParameters(query)
+    const known = this.#ends.get(name)
+    if (known && known.storedAt >= page.storedAt) return
+    this.#ends.set(name, { ...page, value: envelopeOf(page.value) })
+  }
+}
+
+/** The page without its chats, in memory of its own so that the page itself can be forgotten. */
+function envelopeOf({ bytes, open, close, total }: Page): Page {
+  const envelope = Buffer.concat([bytes.subarray(0, open), bytes.subarray(close)])
+  return { bytes: envelope, spans: new Uint32Array(), open, close: open, total }
+}
+
+function answer(query: ListQuery, pages: readonly Found[], now: number): ListAnswer {
+  const stored = pages.map(page => page.stored)
+  const oldest = stored.reduce((best, page) => (page.storedAt < best.storedAt ? page : best))
+  const timing = longest(pages.flatMap(page => page.timing ?? []))
+  return {
+    body: cutWindow(query, stored),
+    total: newest(stored).value.total,
+    ageMs: now - oldest.storedAt,
+    lifetimeMs: oldest.freshUntil - oldest.storedAt,
+    status: combineCacheStatus(pages.map(page => page.status)),
+    ...(timing && { timing })
+  }
+}
+
+/** Calls of one answer run side by side, so the longest of each is what the caller felt. */
+function longest(timings: readonly Timing[]): Timing | undefined {
+  if (timings.length === 0) return undefined
+  return {
+    queueMs: Math.max(...timings.map(timing => timing.queueMs)),
+    upstreamMs: Math.max(...timings.map(timing => timing.upstreamMs))
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Ground floor: everything that can go wrong has one code, and one table turns a code into a
+ * status and public words. Rooms throw `ServiceError`; only `http` turns it into a response.
+ */
+
+export type ErrorSource = 'caller' | 'upstream' | 'self'
+
+interface ErrorKind {
+  readonly status: number
+  readonly title: string
+  readonly source: ErrorSource
+}
+
+const kind = (status: number, source: ErrorSource, title: string): ErrorKind => ({
+  status,
+  source,
+  title
+})
+
+/** The contract's error table. `title` never varies within a code (RFC 9457 section 3.1.3). */
+export const errorKinds = {
+  invalid_query: kind(400, 'caller', 'The query is not valid'),
+  upstream_rejected: kind(400, 'caller', 'HelpCrunch rejected the request'),
+  bad_request: kind(400, 'caller', 'The request could not be read'),
+  unauthenticated: kind(401, 'caller', 'A team token is needed'),
+  not_found: kind(404, 'caller', 'There is no such route'),
+  method_not_allowed: kind(405, 'caller', 'This route does not take that method'),
+  request_timeout: kind(408, 'caller', 'The request took too long to arrive'),
+  body_too_large: kind(413, 'caller', 'The request body is too large'),
+  uri_too_long: kind(414, 'caller', 'The URL is too long'),
+  unsupported_media_type: kind(415, 'caller', 'The media type of the body is not supported'),
+  expectation_failed: kind(417, 'caller', 'The expectation cannot be met'),
+  headers_too_large: kind(431, 'caller', 'The request headers are too large'),
+  team_rate_limited: kind(429, 'caller', 'This team has used up its own request limit'),
+  internal_error: kind(500, 'self', 'The service failed'),
+  upstream_unauthorized: kind(502, 'self', 'HelpCrunch refused the key of this service'),
+  upstream_invalid_response: kind(502, 'upstream', 'HelpCrunch sent an unusable response'),
+  upstream_error: kind(502, 'upstream', 'HelpCrunch failed'),
+  upstream_unreachable: kind(502, 'upstream', 'HelpCrunch could not be reached'),
+  budget_exhausted: kind(503, 'self', 'The shared budget of calls is used up for now'),
+  upstream_rate_limited: kind(503, 'upstream', 'HelpCrunch limits the rate of calls'),
+  shutting_down: kind(503, 'self', 'The service is shutting down'),
+  upstream_timeout: kind(504, 'upstream', 'HelpCrunch did not answer in time')
+} as const satisfies Record<string, ErrorKind>
+
+export type ErrorCode = keyof typeof errorKinds
+
+/** One member of `errors[]`, the shape HelpCrunch clients read. */
+export interface ErrorEntry {
+  readonly code: string
+  readonly message: string
+}
+
+/**
+ * How far a failed call got, which decides when its slot comes free:
+ * `unsent` certainly never left, `unanswered` may still be seen upstream, `answered` was.
+ */
+export type Contact = 'unsent' | 'unanswered' | 'answered'
+
+export interface ErrorOptions {
+  /** Specific entries; without them the one entry is the code and the detail. */
+  readonly entries?: readonly ErrorEntry[]
+  /** When it is worth coming back, milliseconds from now. */
+  readonly retryAfterMs?: number
+  readonly contact?: Contact
+  /** The upstream's status, if it answered one. */
+  readonly upstreamStatus?: number
+  /** For the log only: lengths, types and hashes of what came, never content. */
+  readonly evidence?: Readonly<Record<string, string | number>>
+  readonly cause?: unknown
+}
+
+export class ServiceError extends Error {
+  readonly code: ErrorCode
+  readonly entries: readonly ErrorEntry[]
+  readonly retryAfterMs: number | undefined
+  readonly contact: Contact | undefined
+  readonly upstreamStatus: number | undefined
+  readonly evidence: Readonly<Record<string, string | number>> | undefined
+
+  /** `detail` is shown to callers: it never holds a secret, chat content or upstream HTML. */
+  constructor(code: ErrorCode, detail: string, options: ErrorOptions = {}) {
+    super(detail, { cause: options.cause })
+    this.name = 'ServiceError'
+    this.code = code
+    this.entries = options.entries?.length ? options.entries : [{ code, message: detail }]
+    this.retryAfterMs = options.retryAfterMs
+    this.contact = options.contact
+    this.upstreamStatus = options.upstreamStatus
+    this.evidence = options.evidence
+  }
+
+  get kind(): ErrorKind {
+    return errorKinds[this.code]
+  }
+}
+
+/** Text that came from outside, fit for an error message: cut, and without control characters. */
+export function quoted(text: string, longest = 64): string {
+  const cut = text.length > longest ? `${text.slice(0, longest)}…` : text
+  return JSON.stringify(cut.toWellFormed())
+}

@@ -1,0 +1,49 @@
+/**
+ * 404 or 405? Fastify knows only the first, so the paths and methods of all routes are noted as
+ * they are added, and a request that no route takes is held against them.
+ */
+
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import { ServiceError } from '../errors.ts'
+
+interface KnownPath {
+  readonly pattern: RegExp
+  readonly methods: Set<string>
+}
+
+export type MethodTable = Map<string, KnownPath>
+
+/** Filled as routes are added; has to be made before them. */
+export function methodTable(app: FastifyInstance): MethodTable {
+  const table: MethodTable = new Map()
+  app.addHook('onRoute', ({ url, method }: RouteOptions) => {
+    // The wildcard of CORS preflights takes every path and says nothing about any.
+    if (url === '*') return
+    const known = table.get(url) ?? { pattern: patternOf(url), methods: new Set<string>() }
+    for (const one of [method].flat()) known.methods.add(one)
+    table.set(url, known)
+  })
+  return table
+}
+
+/** The error for a request that no route takes; sets `Allow` where others would be taken. */
+export function allowedMethods(table: MethodTable, request: FastifyRequest, reply: FastifyReply) {
+  const path = (request.raw.url ?? '').split('?', 1)[0] ?? ''
+  const known = [...table.values()].filter(({ pattern }) => pattern.test(path))
+  if (known.length === 0) {
+    return new ServiceError('not_found', 'There is no such route; GET / names those there are.')
+  }
+  const allow = [...new Set(known.flatMap(({ methods }) => [...methods]))].sort().join(', ')
+  reply.header('allow', allow)
+  return new ServiceError('method_not_allowed', `This route takes ${allow}.`)
+}
+
+/** `:name` takes one segment, `*` the rest, and a trailing slash is accepted, as in the router. */
+function patternOf(url: string): RegExp {
+  const source = url
+    .replace(/\/$/, '')
+    .replace(/[.+?^${}()|[\]\\]/g, '\\$&')
+    .replace(/:\w+/g, '[^/]+')
+    .replace(/\*/g, '.*')
+  return new RegExp(`^${source}/?$`)
+}

@@ -1,0 +1,59 @@
+/**
+ * The contract as OpenAPI 3.1, generated from the routes' schemas, and a page to read and try it.
+ * Everything is served from here; nothing is loaded from elsewhere. `npm run openapi` writes the
+ * same text to `openapi.yaml`.
+ */
+
+import fastifySwagger from '@fastify/swagger'
+import fastifySwaggerUi from '@fastify/swagger-ui'
+import type { FastifyInstance } from 'fastify'
+
+const openapi = {
+  openapi: '3.1.0',
+  info: {
+    title: 'helpcrunch-proxy',
+    version: '0.1.0',
+    description:
+      'A caching proxy that keeps one HelpCrunch API key, and its 120 calls a minute, for many ' +
+      'callers. Every route also answers under `/v1`, so a HelpCrunch client moves over by ' +
+      'changing its base URL and its token.'
+  },
+  servers: [{ url: '/' }, { url: '/v1', description: 'For HelpCrunch clients.' }],
+  tags: [
+    { name: 'chats', description: 'What HelpCrunch knows, cached.' },
+    { name: 'about', description: 'This service.' }
+  ],
+  components: {
+    securitySchemes: {
+      team: { type: 'http' as const, scheme: 'bearer', description: "Your team's token." }
+    }
+  },
+  security: [{ team: [] }]
+}
+
+/** Has to be registered before the routes that it describes. */
+export async function describeRoutes(app: FastifyInstance): Promise<void> {
+  await app.register(fastifySwagger, {
+    openapi,
+    // The same routes under /v1 are the second server, not further paths.
+    transform: ({ schema, url }) => ({
+      schema: { ...schema, hide: schema?.hide || url.startsWith('/v1') },
+      url
+    })
+  })
+}
+
+/** `GET /openapi.yaml` and `GET /docs`, open to everybody. */
+export async function docsRoutes(app: FastifyInstance): Promise<void> {
+  app.addHook('onRoute', route => {
+    route.config = { ...route.config, open: true }
+  })
+  app.get('/openapi.yaml', { schema: { hide: true } }, (_, reply) =>
+    reply.type('application/yaml; charset=utf-8').send(app.swagger({ yaml: true }))
+  )
+  await app.register(fastifySwaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: true,
+    uiConfig: { docExpansion: 'list', persistAuthorization: false }
+  })
+}

@@ -1,0 +1,42 @@
+/**
+ * Makes the need of a request: who asks, until when, and a signal that tells when the caller has
+ * left. From here it travels unchanged through all the rooms.
+ */
+
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Clock } from '../clock.ts'
+import type { Need } from '../ports.ts'
+
+/** Why a signal is aborted; never answered, because nobody is there to read it. */
+export class CallerLeft extends Error {}
+
+export function needOf(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  clock: Clock,
+  maxWaitMs: number
+): Need {
+  const waitMs = Math.min(preferredWaitMs(request.headers.prefer) ?? maxWaitMs, maxWaitMs)
+  return {
+    team: request.team,
+    priority: 'interactive',
+    deadline: clock.now() + waitMs,
+    signal: leavingSignal(reply)
+  }
+}
+
+/** `Prefer: wait=<seconds>` (RFC 7240 section 4.3); anything else is ignored, as section 2 asks. */
+function preferredWaitMs(prefer: string | string[] | undefined): number | undefined {
+  const seconds = /(?:^|[,;])\s*wait\s*=\s*"?(\d{1,6})"?\s*(?:$|[,;])/i.exec(
+    String(prefer ?? '')
+  )?.[1]
+  return seconds === undefined ? undefined : Number(seconds) * 1000
+}
+
+function leavingSignal({ raw }: FastifyReply): AbortSignal {
+  const controller = new AbortController()
+  raw.once('close', () => {
+    if (!raw.writableFinished) controller.abort(new CallerLeft('The caller has left.'))
+  })
+  return controller.signal
+}

@@ -1,0 +1,98 @@
+/**
+ * The errors that Node and Fastify would answer by themselves, below and beside the routes: what
+ * the HTTP parser refuses, requests that never finish, `Expect` values nobody can meet, paths that
+ * cannot be decoded. They get the same envelope, and the connection is closed where its state is
+ * unknown.
+ */
+
+import { type Server, STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { type ErrorCode, ServiceError } from '../errors.ts'
+import { problemOf, problemType, sendProblem, toServiceError } from './problem.ts'
+
+interface ParserError extends Error {
+  readonly code?: string | undefined
+  readonly rawPacket?: unknown
+}
+
+/** Answers on the bare socket, since there is no request to reply to. */
+export function answerClientError(error: ParserError, socket: Duplex): void {
+  // A connection that was reset, or that is mid-answer, cannot be given another one.
+  if (error.code === 'ECONNRESET' || !socket.writable || answering(socket)) {
+    socket.destroy()
+    return
+  }
+  socket.end(rawResponse(errorOfParser(error)))
+}
+
+/** A response has begun on this socket: more bytes would corrupt it. `_httpMessage` is Node's own mark. */
+function answering(socket: Duplex & { _httpMessage?: { headersSent: boolean } | null }): boolean {
+  return socket._httpMessage?.headersSent === true
+}
+
+function errorOfParser(error: ParserError): ServiceError {
+  switch (error.code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return startsWithLongLine(error.rawPacket)
+        ? new ServiceError('uri_too_long', 'The URL is too long.')
+        : new ServiceError('headers_too_large', 'The request headers are too large.')
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new ServiceError('request_timeout', 'The request did not arrive in time.')
+    default:
+      return new ServiceError('bad_request', 'The request is not valid HTTP.')
+  }
+}
+
+/** True if the packet is a request line that outgrew the parser's limit, rather than headers. */
+function startsWithLongLine(packet: unknown): boolean {
+  if (!Buffer.isBuffer(packet) || !/^[A-Z]+ /.test(packet.toString('latin1', 0, 10))) return false
+  const end = packet.indexOf('\n')
+  return end < 0 || end > 8000
+}
+
+function rawResponse(error: ServiceError): string {
+  const { status } = error.kind
+  const body = JSON.stringify(problemOf(error, ''))
+  return [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    `Content-Type: ${problemType}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Cache-Control: no-store',
+    'Connection: close',
+    '',
+    body
+  ].join('\r\n')
+}
+
+/** `Expect: 100-continue` is Node's business; anything else is a 417 (RFC 9110 section 10.1.1). */
+export function answerExpectations(server: Server): void {
+  server.on('checkExpectation', (request, response) => {
+    const error = new ServiceError('expectation_failed', 'Only Expect: 100-continue can be met.')
+    const body = JSON.stringify(problemOf(error, request.url ?? ''))
+    response
+      .writeHead(error.kind.status, {
+        'content-type': problemType,
+        'content-length': Buffer.byteLength(body),
+        'cache-control': 'no-store',
+        connection: 'close'
+      })
+      .end(body)
+  })
+}
+
+const detailByRouterCode: Record<string, [ErrorCode, string]> = {
+  FST_ERR_BAD_URL: ['bad_request', 'The percent-encoding of the URL is not valid UTF-8.'],
+  FST_ERR_MAX_PARAM_LENGTH: ['uri_too_long', 'A part of the path is too long.']
+}
+
+/** Errors of the router itself, raised before any hook ran. */
+export function answerRouterError(
+  error: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply
+) {
+  const known = detailByRouterCode[error.code]
+  reply.header('x-request-id', request.id)
+  return sendProblem(request, reply, known ? new ServiceError(...known) : toServiceError(error))
+}

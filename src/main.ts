@@ -1,0 +1,79 @@
+/**
+ * The gate: environment, listener, signals. Starts the service or says in plain lines why not;
+ * on SIGTERM or SIGINT drains it and exits 0 within the grace, on a second one exits at once.
+ */
+
+import closeWithGrace from 'close-with-grace'
+import { systemClock } from './clock.ts'
+import { type Config, ConfigError, readConfig } from './config.ts'
+import { createLogger, type Logger } from './observe/log.ts'
+import { createService, type Service } from './service.ts'
+
+/** Kept back from the grace for closing what would not end by itself. */
+const closingShare = 0.1
+
+try {
+  const config = readConfig()
+  await start(config, createLogger(config.LOG_LEVEL))
+} catch (error) {
+  process.stderr.write(`${explain(error)}\n`)
+  process.exit(1)
+}
+
+async function start(config: Config, logger: Logger): Promise<void> {
+  const service = await createService(config, systemClock, logger)
+  closeWithGrace(
+    { delay: config.SHUTDOWN_GRACE_SECONDS * 1000, logger: false },
+    async ({ signal, err }) => {
+      if (err) logger.fatal({ err }, 'the service failed')
+      else logger.info({ signal }, 'shutting down')
+      await shutDown(service, config)
+      logger.info('stopped')
+    }
+  )
+  const address = await service.app.listen({ host: config.HOST, port: config.PORT })
+  const teams = config.TEAM_TOKENS.map(team => team.name)
+  logger.info({ address, upstream: config.HELPCRUNCH_BASE_URL.href, teams }, 'listening')
+}
+
+/** Readiness first, then the door, then whoever is still inside; nobody is cut off before the end. */
+async function shutDown(service: Service, config: Config): Promise<void> {
+  const { server } = service.app
+  const graceMs = config.SHUTDOWN_GRACE_SECONDS * 1000
+  service.unready()
+  const forced = systemClock.after(graceMs * (1 - closingShare), () => server.closeAllConnections())
+  await pause(Math.min(config.SHUTDOWN_DELAY_SECONDS * 1000, graceMs / 2))
+  service.drain(graceMs)
+  let closed = false
+  const closing = service.close().finally(() => {
+    closed = true
+  })
+  // A connection that has finished its reply is idle, and nobody else would close it.
+  while (!closed) {
+    server.closeIdleConnections()
+    await Promise.race([closing, pause(20)])
+  }
+  forced.cancel()
+}
+
+function pause(delayMs: number): Promise<void> {
+  return new Promise(resolve => systemClock.after(delayMs, resolve))
+}
+
+/** One line per problem, each with its cure; a stack only where nobody foresaw the error. */
+function explain(error: unknown): string {
+  if (error instanceof ConfigError) {
+    const lines = error.problems.map(problem => `configuration: ${problem}`)
+    const missingKey = error.problems.some(problem =>
+      problem.startsWith('HELPCRUNCH_API_KEY: is required')
+    )
+    if (missingKey) lines.push('To try the service without a key, on simulated chats: npm run demo')
+    return lines.join('\n')
+  }
+  const { code, message, stack } = error as NodeJS.ErrnoException
+  if (code === 'EADDRINUSE')
+    return `${message}: another process has this port; set PORT to a free one`
+  if (code === 'EACCES' || code === 'EADDRNOTAVAIL')
+    return `${message}: set HOST and PORT to an address of this machine that may be used`
+  return stack ?? String(error)
+}

@@ -1,0 +1,77 @@
+/**
+ * Ground floor: what passes through the doors between the rooms. A room takes the next room's
+ * door as a function in its constructor; `service.ts` joins them.
+ *
+ *   http → chats → cache → schedule → upstream
+ */
+
+import type { CacheStatus } from './cache-status.ts'
+
+/** `interactive`: somebody waits. `refresh`: a stale page behind an answer. `bulk`: exports. */
+export type Priority = 'interactive' | 'refresh' | 'bulk'
+
+/** Who wants something, how urgently and how long; made in `http`, travels unchanged. */
+export interface Need {
+  readonly team: string
+  readonly priority: Priority
+  /** The latest instant (`Clock.now()`) at which the call may be sent; joiners may move it back. */
+  readonly deadline: number
+  /** Aborted when whoever asked has left. */
+  readonly signal: AbortSignal
+  /** Called when the call leaves: from then on it is paid for, whoever still waits. */
+  onSent?(): void
+}
+
+/**
+ * One thing the upstream can be asked for. `target` is its canonical request target below the
+ * base URL; equal targets mean equal answers, so it is also the cache key.
+ */
+export interface Call {
+  readonly target: string
+  /** Which part of the list: from `offset`, at most `limit` chats. */
+  readonly offset: number
+  readonly limit: number
+}
+
+/**
+ * A page of a list, kept as the bytes the upstream sent. Chat `i` is
+ * `bytes[spans[2 * i]]` up to, not including, `bytes[spans[2 * i + 1]]`; the `data` array opens
+ * just before `open` and closes at `close`, so the envelope is what lies outside of them.
+ */
+export interface Page {
+  readonly bytes: Buffer
+  readonly spans: Uint32Array
+  readonly open: number
+  readonly close: number
+  /** How many chats the whole list had. */
+  readonly total: number
+}
+
+/** A stored response. Absolute instants (`Clock.now()`), so freshness is a comparison. */
+export interface Stored<Value> {
+  readonly value: Value
+  readonly storedAt: number
+  readonly freshUntil: number
+}
+
+/** How long a call took, in milliseconds: waiting for a slot, and at the upstream. */
+export interface Timing {
+  readonly queueMs: number
+  readonly upstreamMs: number
+}
+
+/** upstream's door: one attempt, one answer or one `ServiceError`. */
+export type Attempt = (call: Call) => Promise<Page>
+
+/** schedule's door: the attempt, made when a slot is free. */
+export type Send = (call: Call, need: Need) => Promise<{ page: Page; timing: Timing }>
+
+/** What the cache found or fetched; `timing` only if a call was made for it. */
+export interface Found {
+  readonly stored: Stored<Page>
+  readonly status: CacheStatus
+  readonly timing?: Timing
+}
+
+/** cache's door. */
+export type Fetch = (call: Call, need: Need) => Promise<Found>

@@ -1,0 +1,150 @@
+/**
+ * Makes one attempt at the upstream: pinned origin, our key and nothing of the caller's, no
+ * redirects, one time limit over everything, one size limit on the decoded bytes. Turns whatever
+ * happens into a page or a `ServiceError` that says how far the attempt got. Never retries: that
+ * is the schedule's business. The only file that knows undici.
+ */
+
+import { promisify } from 'node:util'
+import zlib from 'node:zlib'
+import { Pool } from 'undici'
+import type { Clock } from '../clock.ts'
+import { ServiceError } from '../errors.ts'
+import type { Call, Page } from '../ports.ts'
+import { decodePage, type Response } from './decode.ts'
+import { Exchange, type RawResponse, TooLargeError } from './exchange.ts'
+import { parseRetryAfter } from './retry-after.ts'
+
+export interface UpstreamOptions {
+  readonly clock: Clock
+  readonly baseUrl: URL
+  readonly apiKey: string
+  readonly timeoutMs: number
+  /** Calls in flight at once. */
+  readonly concurrency: number
+  /** Bound on the decoded bytes of a response. */
+  readonly maxBodyBytes: number
+}
+
+export interface Upstream {
+  attempt(call: Call): Promise<Page>
+  /** Ends all connections; calls in flight fail. */
+  close(): Promise<void>
+}
+
+export function createUpstream(options: UpstreamOptions): Upstream {
+  const pool = new Pool(options.baseUrl.origin, {
+    connections: options.concurrency,
+    allowH2: false,
+    // One limit covers an attempt from send to last byte; undici's own would only blur it.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connect: { timeout: options.timeoutMs }
+  })
+  return {
+    attempt: call => attempt(pool, options, call),
+    close: () => pool.destroy()
+  }
+}
+
+class TimeoutError extends Error {}
+
+async function attempt(pool: Pool, options: UpstreamOptions, call: Call): Promise<Page> {
+  const exchange = new Exchange(options.maxBodyBytes)
+  const timer = options.clock.after(options.timeoutMs, () => exchange.abort(new TimeoutError()))
+  try {
+    pool.dispatch(requestOf(options, call), exchange)
+    const response = await decodeContent(await exchange.response, options)
+    return decodePage(response, call)
+  } catch (error) {
+    throw error instanceof ServiceError ? error : failureOf(error as Error, exchange, options)
+  } finally {
+    timer.cancel()
+  }
+}
+
+function requestOf({ baseUrl, apiKey }: UpstreamOptions, call: Call) {
+  return {
+    method: 'GET' as const,
+    path: baseUrl.pathname.replace(/\/$/, '') + call.target,
+    headers: {
+      authorization: `Bearer ${apiKey}`,
+      accept: 'application/json',
+      'accept-encoding': 'gzip, br',
+      'user-agent': 'helpcrunch-proxy'
+    }
+  }
+}
+
+const decoders = {
+  gzip: promisify(zlib.gunzip),
+  'x-gzip': promisify(zlib.gunzip),
+  br: promisify(zlib.brotliDecompress),
+  deflate: promisify(zlib.inflate)
+}
+
+async function decodeContent(raw: RawResponse, options: UpstreamOptions): Promise<Response> {
+  const encoding = raw.headers['content-encoding']?.trim().toLowerCase() || 'identity'
+  return {
+    status: raw.status,
+    contentType: raw.headers['content-type'] ?? '',
+    retryAfterMs: parseRetryAfter(raw.headers['retry-after'], options.clock.wall()),
+    body: encoding === 'identity' ? raw.body : await decodeBody(raw, encoding, options.maxBodyBytes)
+  }
+}
+
+async function decodeBody(
+  { body, status }: RawResponse,
+  encoding: string,
+  maxBytes: number
+): Promise<Buffer> {
+  try {
+    if (!Object.hasOwn(decoders, encoding)) throw new Error('unknown content encoding')
+    return await decoders[encoding as keyof typeof decoders](body, { maxOutputLength: maxBytes })
+  } catch (cause) {
+    // An error is an error in whatever encoding; only its words are lost.
+    if (status !== 200) return Buffer.alloc(0)
+    const detail = 'HelpCrunch sent a body that cannot be decoded within the size limit.'
+    throw new ServiceError('upstream_invalid_response', detail, {
+      contact: 'answered',
+      upstreamStatus: status,
+      evidence: { encoding: encoding.slice(0, 40), bytes: body.length },
+      cause
+    })
+  }
+}
+
+/** Names a failure of the exchange itself. Codes are Node's and undici's. */
+function failureOf(cause: Error, { contact }: Exchange, options: UpstreamOptions): ServiceError {
+  const code = String((cause as NodeJS.ErrnoException).code ?? '')
+  if (cause instanceof TimeoutError || code === 'UND_ERR_CONNECT_TIMEOUT') {
+    const detail = `HelpCrunch did not answer within ${options.timeoutMs / 1000} seconds.`
+    return new ServiceError('upstream_timeout', detail, { contact, cause })
+  }
+  if (cause instanceof TooLargeError) {
+    const detail = `HelpCrunch sent more than ${options.maxBodyBytes} bytes.`
+    return new ServiceError('upstream_invalid_response', detail, { contact, cause })
+  }
+  if (contact === 'answered' || /^HPE_|^UND_ERR_HEADERS_OVERFLOW$/.test(code)) {
+    const detail = 'HelpCrunch broke off its response or sent one that is not HTTP.'
+    return new ServiceError('upstream_invalid_response', detail, { contact: 'answered', cause })
+  }
+  const detail = `HelpCrunch could not be reached: ${wordsFor(code, contact)}.`
+  return new ServiceError('upstream_unreachable', detail, { contact, cause })
+}
+
+const words: Record<string, string> = {
+  ECONNREFUSED: 'the connection was refused',
+  ENOTFOUND: 'its host name was not found',
+  EAI_AGAIN: 'its host name could not be looked up',
+  ETIMEDOUT: 'the connection timed out',
+  EHOSTUNREACH: 'there is no route to its host',
+  ENETUNREACH: 'there is no network'
+}
+
+function wordsFor(code: string, contact: string): string {
+  if (words[code]) return words[code]
+  if (contact === 'unanswered') return 'the connection broke before a response began'
+  if (/CERT|TLS|SSL|SIGNATURE|SELF_SIGNED|EPROTO/.test(code)) return `TLS failed (${code})`
+  return 'the connection failed'
+}

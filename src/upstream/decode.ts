@@ -1,0 +1,180 @@
+/**
+ * Turns whatever came back into a value or a `ServiceError`: the documented answers and both
+ * documented error shapes, and everything an upstream is not supposed to send. Unknown fields
+ * pass through untouched; only a complete 200 of the expected shape becomes a page.
+ */
+
+import { createHash } from 'node:crypto'
+import { type ErrorEntry, type ErrorOptions, ServiceError } from '../errors.ts'
+import type { Call, Page } from '../ports.ts'
+import { elementSpans, memberSpans, type Span, skipSpace } from './json-spans.ts'
+
+/** An upstream response, whole: content decoded, header names in lower case. */
+export interface Response {
+  readonly status: number
+  readonly contentType: string
+  /** What `Retry-After` asked for, in milliseconds, if it made sense. */
+  readonly retryAfterMs: number | undefined
+  readonly body: Buffer
+}
+
+const openBrace = 0x7b
+const openBracket = 0x5b
+
+/** Longest upstream error text that is passed on. */
+const longestMessage = 500
+const mostEntries = 20
+
+/**
+ * @throws {ServiceError} for anything but a 200 with all the chats that were asked for: as many as
+ * the limit, or fewer where the list ends by its own total.
+ */
+export function decodePage(response: Response, { offset, limit }: Call): Page {
+  if (response.status !== 200) throw errorOf(response)
+  const list = parseList(response)
+  const dataStart = list.members.get('data')!.start
+  const spans = elementSpans(response.body, dataStart)
+  if (spans.length > limit) {
+    throw invalid(
+      response,
+      `HelpCrunch sent ${spans.length} chats where at most ${limit} were asked for`
+    )
+  }
+  if (spans.some(span => response.body[span.start] !== openBrace)) {
+    throw invalid(response, 'HelpCrunch sent a list that holds something other than chats')
+  }
+  if (spans.length < Math.min(limit, list.total - offset)) {
+    throw invalid(response, 'HelpCrunch sent fewer chats than the total says there are')
+  }
+  return {
+    bytes: detached(response.body),
+    spans: Uint32Array.from(spans.flatMap(span => [span.start, span.end])),
+    open: dataStart + 1,
+    close: list.members.get('data')!.end - 1,
+    total: list.total
+  }
+}
+
+/** The same bytes in memory of their own: a slice of a shared pool would keep the whole pool alive. */
+function detached(bytes: Buffer): Buffer {
+  if (bytes.buffer.byteLength === bytes.length) return bytes
+  const copy = Buffer.allocUnsafeSlow(bytes.length)
+  bytes.copy(copy)
+  return copy
+}
+
+interface ParsedList {
+  readonly members: Map<string, Span>
+  readonly total: number
+}
+
+/** Checks the envelope: an object whose `data` is an array, with a total in either documented place. */
+function parseList(response: Response): ParsedList {
+  const parsed = parseJson(response)
+  const start = skipSpace(response.body, 0)
+  if (typeof parsed !== 'object' || response.body[start] !== openBrace) {
+    throw invalid(response, 'HelpCrunch sent JSON that is not an object')
+  }
+  const members = memberSpans(response.body, start)
+  const data = members.get('data')
+  if (!data || response.body[data.start] !== openBracket) {
+    throw invalid(response, 'HelpCrunch sent an object without a list of chats')
+  }
+  const { meta, total: topLevel } = parsed as { meta?: { total?: unknown }; total?: unknown }
+  const total = toCount(meta?.total) ?? toCount(topLevel)
+  if (total === undefined) throw invalid(response, 'HelpCrunch sent a list without its total')
+  return { members, total }
+}
+
+function parseJson(response: Response): unknown {
+  try {
+    return JSON.parse(
+      new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(response.body)
+    )
+  } catch (cause) {
+    throw invalid(response, 'HelpCrunch sent something that is not JSON', { cause })
+  }
+}
+
+/** A count as a number or, since the upstream is loose with its numbers, as a string of digits. */
+function toCount(value: unknown): number | undefined {
+  const count = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value
+  return Number.isSafeInteger(count) && (count as number) >= 0 ? (count as number) : undefined
+}
+
+/** The error that a response with any status but 200 stands for. */
+function errorOf(response: Response): ServiceError {
+  const { status } = response
+  const seen: ErrorOptions = { contact: 'answered', upstreamStatus: status }
+  switch (status) {
+    case 400:
+      return new ServiceError('upstream_rejected', 'HelpCrunch rejected the request as invalid.', {
+        ...seen,
+        entries: errorEntries(response.body)
+      })
+    case 401:
+    case 403:
+      return new ServiceError(
+        'upstream_unauthorized',
+        'HelpCrunch refused the API key of this service. Its operators have to mend that; your token is fine.',
+        seen
+      )
+    case 429:
+      return new ServiceError(
+        'upstream_rate_limited',
+        'HelpCrunch answered that there were too many requests.',
+        {
+          ...seen,
+          ...(response.retryAfterMs !== undefined && { retryAfterMs: response.retryAfterMs })
+        }
+      )
+  }
+  if (status >= 400 && status <= 599) {
+    const evidence = evidenceOf(response)
+    return new ServiceError('upstream_error', `HelpCrunch answered with status ${status}.`, {
+      ...seen,
+      evidence
+    })
+  }
+  return invalid(response, `HelpCrunch answered with the unexpected status ${status}`)
+}
+
+/**
+ * The entries of a documented error body, the specific ones before the generic
+ * `invalid_request` that the newer shape puts first. Anything else yields none.
+ */
+export function errorEntries(body: Buffer): ErrorEntry[] {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(body.toString('utf8'))
+  } catch {
+    return []
+  }
+  const errors = (parsed as { errors?: unknown } | null)?.errors
+  if (!Array.isArray(errors)) return []
+  const entries = errors.flatMap(toEntry).slice(0, mostEntries)
+  const generic = (entry: ErrorEntry) => entry.code === 'invalid_request'
+  return [...entries.filter(entry => !generic(entry)), ...entries.filter(generic)]
+}
+
+function toEntry(entry: unknown): ErrorEntry[] {
+  const { code, message } = (entry ?? {}) as { code?: unknown; message?: unknown }
+  if (typeof code !== 'string' || typeof message !== 'string') return []
+  const cut = (text: string) => text.slice(0, longestMessage).toWellFormed()
+  return [{ code: cut(code), message: cut(message) }]
+}
+
+function invalid(response: Response, detail: string, options: ErrorOptions = {}): ServiceError {
+  return new ServiceError('upstream_invalid_response', `${detail}.`, {
+    contact: 'answered',
+    upstreamStatus: response.status,
+    evidence: evidenceOf(response),
+    ...options
+  })
+}
+
+/** What operators need to recognise a bad response, without a byte of its content. */
+function evidenceOf({ status, contentType, body }: Response) {
+  const sha256 = createHash('sha256').update(body).digest('hex').slice(0, 16)
+  return { status, contentType: contentType.slice(0, 80), bytes: body.length, sha256 }
+}

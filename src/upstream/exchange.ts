@@ -1,0 +1,82 @@
+/**
+ * One request and its response on an undici dispatcher, watched closely enough to say afterwards
+ * how far it got. undici calls `onRequestStart` right before it writes to a socket; a request
+ * aborted before that moment certainly never left, which is what gives its slot back at once.
+ */
+
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Dispatcher } from 'undici'
+import type { Contact } from '../errors.ts'
+
+export interface RawResponse {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly body: Buffer
+}
+
+/** The response grew past its bound. */
+export class TooLargeError extends Error {}
+
+export class Exchange implements Dispatcher.DispatchHandler {
+  /** Settles once; rejects with undici's error, `TooLargeError` or the reason given to `abort`. */
+  readonly response: Promise<RawResponse>
+  readonly #maxBytes: number
+  readonly #chunks: Buffer[] = []
+  readonly #resolve: (response: RawResponse) => void
+  readonly #reject: (error: Error) => void
+  #bytes = 0
+  #contact: Contact = 'unsent'
+  #controller: Dispatcher.DispatchController | undefined
+  #aborted: Error | undefined
+  #head: { status: number; headers: IncomingHttpHeaders } | undefined
+
+  constructor(maxBytes: number) {
+    const { promise, resolve, reject } = Promise.withResolvers<RawResponse>()
+    this.response = promise
+    this.#maxBytes = maxBytes
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  get contact(): Contact {
+    return this.#contact
+  }
+
+  abort(reason: Error): void {
+    this.#aborted = reason
+    this.#controller?.abort(reason)
+    this.#reject(reason)
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.#aborted) {
+      controller.abort(this.#aborted)
+    } else if (this.#contact !== 'unsent') {
+      // Sending again without asking the ledger would be a call that nobody counted.
+      this.abort(new Error('the connection was lost'))
+    } else {
+      this.#contact = 'unanswered'
+    }
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders) {
+    this.#contact = 'answered'
+    if (status >= 200) this.#head = { status, headers }
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#bytes += chunk.length
+    if (this.#bytes > this.#maxBytes) this.abort(new TooLargeError())
+    else this.#chunks.push(chunk)
+  }
+
+  onResponseEnd(): void {
+    if (this.#head) this.#resolve({ ...this.#head, body: Buffer.concat(this.#chunks) })
+    else this.#reject(new Error('the response had no status'))
+  }
+
+  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
+    this.#reject(error)
+  }
+}
