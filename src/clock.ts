@@ -31,3 +31,12 @@ export const systemClock: Clock = {
     return { cancel: () => clearTimeout(handle) }
   }
 }
+
+/**
+ * An HTTP date (RFC 9110 section 5.6.7) in Unix milliseconds. It starts with a day's name;
+ * `Date.parse` alone would take "-5" for a month of the year 2001.
+ */
+export function parseHttpDate(text: string): number | undefined {
+  const date = /^[A-Z][a-z]{2,8},? /.test(text) ? Date.parse(text) : Number.NaN
+  return Number.isNaN(date) ? undefined : date
+}

@@ -31,9 +31,9 @@ async function start(config: Config, logger: Logger): Promise<void> {
       logger.info('stopped')
     }
   )
-  const address = await service.app.listen({ host: config.HOST, port: config.PORT })
   const teams = config.TEAM_TOKENS.map(team => team.name)
-  logger.info({ address, upstream: config.HELPCRUNCH_BASE_URL.href, teams }, 'listening')
+  logger.info({ upstream: config.HELPCRUNCH_BASE_URL.href, teams }, 'starting')
+  await service.app.listen({ host: config.HOST, port: config.PORT })
 }
 
 /** Readiness first, then the door, then whoever is still inside; nobody is cut off before the end. */

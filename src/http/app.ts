@@ -12,7 +12,8 @@ import {
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
-  fastify
+  fastify,
+  LogController
 } from 'fastify'
 import type { Chats } from '../chats/chats.ts'
 import type { Clock } from '../clock.ts'
@@ -47,7 +48,8 @@ const requestTimeoutMs = 20_000
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: options.logger,
-    disableRequestLogging: true,
+    // Fastify's own request lines would be a second and third one; see access-log.ts.
+    logController: new LogController({ disableRequestLogging: true }),
     genReqId: request => saneId(request.headers['x-request-id']) ?? randomUUID(),
     requestTimeout: requestTimeoutMs,
     // While draining, what arrives on open connections is still answered, in our words.
@@ -162,13 +164,19 @@ async function addRoutes(app: FastifyInstance, options: AppOptions): Promise<voi
   await app.register(routes, { prefix: '/v1' })
 }
 
-/** RFC 9110 leaves nothing to say to a caller who has left; 499 is what logs use for it. */
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply) {
-  if (error instanceof CallerLeft) return reply.code(499).send()
+  if (error instanceof CallerLeft) return logLeaving(request, reply)
   const problem = toServiceError(error)
   request.outcome = { ...request.outcome, error: problem }
   if (problem.code === 'internal_error') request.log.error({ err: problem.cause }, 'internal error')
   return sendProblem(request, reply, problem)
+}
+
+/** Nobody is there to read a reply; 499 is what logs call it. */
+function logLeaving(request: FastifyRequest, reply: FastifyReply) {
+  reply.code(499)
+  logRequest(request, reply)
+  return reply.hijack()
 }
 
 function saneId(given: string | string[] | undefined): string | undefined {

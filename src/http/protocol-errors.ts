@@ -9,6 +9,7 @@ import { type Server, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { type ErrorCode, ServiceError } from '../errors.ts'
+import { logRequest } from './access-log.ts'
 import { problemOf, problemType, sendProblem, toServiceError } from './problem.ts'
 
 interface ParserError extends Error {
@@ -86,13 +87,16 @@ const detailByRouterCode: Record<string, [ErrorCode, string]> = {
   FST_ERR_MAX_PARAM_LENGTH: ['uri_too_long', 'A part of the path is too long.']
 }
 
-/** Errors of the router itself, raised before any hook ran. */
+/** Errors of the router itself, raised before any hook could run; none will, so it logs as well. */
 export function answerRouterError(
   error: FastifyError,
   request: FastifyRequest,
   reply: FastifyReply
 ) {
   const known = detailByRouterCode[error.code]
+  const problem = known ? new ServiceError(...known) : toServiceError(error)
+  request.outcome = { error: problem }
   reply.header('x-request-id', request.id)
-  return sendProblem(request, reply, known ? new ServiceError(...known) : toServiceError(error))
+  sendProblem(request, reply, problem)
+  logRequest(request, reply)
 }

@@ -1,0 +1,59 @@
+/**
+ * The whole service in front of the simulator, on real sockets and free ports, for one test; both
+ * are taken down when the test ends. Log lines are kept to be read.
+ */
+
+import type { Test } from 'tap'
+import { type Simulator, type SimulatorOptions, startSimulator } from '../../simulator/upstream.ts'
+import { type Clock, systemClock } from '../../src/clock.ts'
+import { parseConfig } from '../../src/config.ts'
+import { createLogger } from '../../src/observe/log.ts'
+import { createService, type Service } from '../../src/service.ts'
+
+export const apiKey = 'HCKEY-canary-5f1d0c0ffee'
+export const tokens = {
+  blue: 'TEAMTOKEN-canary-blue-0123456789',
+  green: 'TEAMTOKEN-canary-green-987654321'
+} as const
+
+export interface StackOptions {
+  readonly env?: Record<string, string>
+  readonly upstream?: SimulatorOptions
+  readonly clock?: Clock
+}
+
+export interface Stack {
+  readonly url: string
+  readonly service: Service
+  readonly simulator: Simulator
+  /** Everything logged so far, one JSON text a line. */
+  readonly lines: string[]
+  /** A request as team blue, unless `init` says otherwise. */
+  get(path: string, init?: RequestInit): Promise<Response>
+}
+
+export async function startStack(t: Test, options: StackOptions = {}): Promise<Stack> {
+  const simulator = await startSimulator({ chats: 435, apiKey, latencyMs: 0, ...options.upstream })
+  const lines: string[] = []
+  const config = parseConfig({
+    HELPCRUNCH_API_KEY: apiKey,
+    HELPCRUNCH_BASE_URL: simulator.url,
+    TEAM_TOKENS: `blue=${tokens.blue},green=${tokens.green}:2`,
+    PORT: '0',
+    ...options.env
+  })
+  const logger = createLogger(config.LOG_LEVEL, { write: line => void lines.push(line) })
+  const service = await createService(config, options.clock ?? systemClock, logger)
+  const url = await service.app.listen({ host: '127.0.0.1', port: 0 })
+  t.teardown(async () => {
+    service.app.server.closeAllConnections()
+    await service.close()
+    await simulator.close()
+  })
+  const get = (path: string, init: RequestInit = {}) =>
+    fetch(url + path, {
+      ...init,
+      headers: { authorization: `Bearer ${tokens.blue}`, ...(init.headers as object) }
+    })
+  return { url, service, simulator, lines, get }
+}
