@@ -4,7 +4,7 @@
  */
 
 import type { Test } from 'tap'
-import { type Simulator, type SimulatorOptions, startSimulator } from '../../simulator/upstream.ts'
+import { type Settings, type Simulator, startSimulator } from '../../simulator/upstream.ts'
 import { type Clock, systemClock } from '../../src/clock.ts'
 import { parseConfig } from '../../src/config.ts'
 import { createLogger } from '../../src/observe/log.ts'
@@ -18,7 +18,7 @@ export const tokens = {
 
 export interface StackOptions {
   readonly env?: Record<string, string>
-  readonly upstream?: SimulatorOptions
+  readonly upstream?: Partial<Settings>
   readonly clock?: Clock
 }
 
@@ -37,7 +37,7 @@ export async function startStack(t: Test, options: StackOptions = {}): Promise<S
   const lines: string[] = []
   const config = parseConfig({
     HELPCRUNCH_API_KEY: apiKey,
-    HELPCRUNCH_BASE_URL: simulator.url,
+    HELPCRUNCH_BASE_URL: simulator.baseUrl,
     TEAM_TOKENS: `blue=${tokens.blue},green=${tokens.green}:2`,
     PORT: '0',
     ...options.env
