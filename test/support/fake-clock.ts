@@ -60,7 +60,8 @@ export class FakeClock implements Clock {
     let first: Due | undefined
     for (const due of this.#due) {
       if (due.at > end) continue
-      if (!first || due.at < first.at || (due.at === first.at && due.order < first.order)) first = due
+      if (!first || due.at < first.at || (due.at === first.at && due.order < first.order))
+        first = due
     }
     return first
   }

@@ -1,0 +1,16 @@
+/**
+ * `npm run openapi`: writes the contract that the routes describe to `openapi.yaml`. The same text
+ * is served at `/openapi.yaml`; a test holds the file against the routes.
+ */
+
+import { writeFile } from 'node:fs/promises'
+import { systemClock } from './clock.ts'
+import { parseConfig } from './config.ts'
+import { createLogger } from './observe/log.ts'
+import { createService } from './service.ts'
+
+const config = parseConfig({ HELPCRUNCH_API_KEY: 'not-used', LOG_LEVEL: 'silent' })
+const service = await createService(config, systemClock, createLogger(config.LOG_LEVEL))
+await service.app.ready()
+await writeFile(new URL('../openapi.yaml', import.meta.url), service.app.swagger({ yaml: true }))
+await service.close()

@@ -1,0 +1,60 @@
+/**
+ * Lists, and pages of them as the cache keeps them, built by hand rather than decoded, so that a
+ * test of one room does not rest on another. Chats are spelled oddly on purpose: whoever re-types
+ * one is found out.
+ */
+
+import type { Call, Page, Stored } from '../../src/ports.ts'
+
+/** `count` chats as JSON texts, each different, with ids from `first`. */
+export function chatTexts(count: number, first = 1): string[] {
+  return Array.from(
+    { length: count },
+    (_, step) => `{ "id":${first + step},"at" : "160754${first + step}.0","é\\u00e9":1e0 }`
+  )
+}
+
+export interface Spelling {
+  readonly before?: string
+  readonly separator?: string
+  readonly after?: string
+}
+
+/** A page that holds `chats`, of a list of `total`. */
+export function pageOf(chats: readonly string[], total: number, spelling: Spelling = {}): Page {
+  const { before = '{"data":[', separator = ',', after = `],"meta":{"total":${total}}}` } = spelling
+  let end = Buffer.byteLength(before)
+  const open = end
+  const spans = chats.flatMap((chat, position) => {
+    const start = position === 0 ? end : end + Buffer.byteLength(separator)
+    end = start + Buffer.byteLength(chat)
+    return [start, end]
+  })
+  const bytes = Buffer.from(before + chats.join(separator) + after)
+  return { bytes, spans: Uint32Array.from(spans), open, close: end, total }
+}
+
+/** What an upstream with this list answers to a call. */
+export function pageFor(call: Call, list: readonly string[], spelling: Spelling = {}): Page {
+  return pageOf(list.slice(call.offset, call.offset + call.limit), list.length, spelling)
+}
+
+export function storedAt(at: number, page: Page, freshMs = 30_000): Stored<Page> {
+  return { value: page, storedAt: at, freshUntil: at + freshMs }
+}
+
+/** The chats of an answer, parsed. */
+export function chatsOf(body: Buffer): unknown[] {
+  return JSON.parse(body.toString()).data
+}
+
+/** Whether the body holds exactly these chats, in this order, to the byte. */
+export function holdsChats(body: Buffer, chats: readonly string[]): boolean {
+  let at = 0
+  for (const chat of chats) {
+    const found = body.indexOf(chat, at)
+    if (found < 0) return false
+    at = found + Buffer.byteLength(chat)
+  }
+  return chatsOf(body).length === chats.length
+}

@@ -1,0 +1,123 @@
+/**
+ * A client without manners: sends exactly the bytes it is given and reads whatever comes back,
+ * as one or several HTTP responses, until the server closes or enough has been seen. For what
+ * `fetch` is too polite to send and too helpful to show.
+ */
+
+import { connect, type Socket } from 'node:net'
+
+/** A response as it was read, from a raw socket or from `fetch`. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  readonly body: string
+}
+
+export interface Conversation {
+  readonly answers: readonly Answer[]
+  /** What came after the last whole response. */
+  readonly rest: string
+  /** `open` if the client hung up first, having seen enough. */
+  readonly end: 'closed' | 'reset' | 'open'
+}
+
+export interface Manner {
+  /** Hang up after this many responses; without it the server has to close. */
+  readonly answers?: number
+  /** Says FIN right after the bytes. */
+  readonly halfClose?: boolean
+  /** What the request was, where that decides whether a response has a body. */
+  readonly method?: string
+}
+
+/** A bound for broken servers, not a measure of good ones. */
+const patienceMs = 15_000
+
+/** Sends the bytes and reads until the server closes or the wanted responses are there. */
+export async function converse(
+  url: string,
+  bytes: string | Buffer | readonly (string | Buffer)[],
+  manner: Manner = {}
+): Promise<Conversation> {
+  const socket = await dial(url)
+  const wire = listen(socket, manner)
+  for (const part of [bytes].flat()) socket.write(part, 'latin1')
+  if (manner.halfClose) socket.end()
+  return await wire
+}
+
+export function dial(url: string): Promise<Socket> {
+  const { hostname, port } = new URL(url)
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(port), hostname, () => resolve(socket))
+    socket.once('error', reject)
+  })
+}
+
+/** Reads a socket that is already open; resolves as `converse` does. */
+export function listen(socket: Socket, { answers: wanted, method }: Manner = {}) {
+  return new Promise<Conversation>(resolve => {
+    let seen = Buffer.alloc(0)
+    const finish = (end: Conversation['end']) => {
+      clearTimeout(timer)
+      socket.destroy()
+      resolve({ ...parseAnswers(seen, method), end })
+    }
+    const timer = setTimeout(finish, patienceMs, 'open')
+    socket.on('data', (chunk: Buffer) => {
+      seen = Buffer.concat([seen, chunk])
+      if (wanted !== undefined && parseAnswers(seen, method).answers.length >= wanted)
+        finish('open')
+    })
+    socket.on('end', () => finish('closed'))
+    socket.on('error', () => finish('reset'))
+    socket.on('close', () => finish('closed'))
+  })
+}
+
+/** All whole responses in these bytes; a body is framed by its length or by chunks. */
+export function parseAnswers(bytes: Buffer, method = 'GET') {
+  const answers: Answer[] = []
+  let text = bytes.toString('latin1')
+  for (;;) {
+    const border = text.indexOf('\r\n\r\n')
+    if (border < 0 || !text.startsWith('HTTP/1.1 ')) return { answers, rest: text }
+    const [statusLine = '', ...fields] = text.slice(0, border).split('\r\n')
+    const status = Number(statusLine.split(' ')[1])
+    const headers = new Headers(fields.map(field => splitField(field)))
+    const framed = cutBody(text.slice(border + 4), status, headers, method)
+    if (!framed) return { answers, rest: text }
+    answers.push({ status, headers, body: Buffer.from(framed.body, 'latin1').toString() })
+    text = framed.rest
+  }
+}
+
+function splitField(field: string): [string, string] {
+  const colon = field.indexOf(':')
+  return [field.slice(0, colon), field.slice(colon + 1).trim()]
+}
+
+function cutBody(text: string, status: number, headers: Headers, method: string) {
+  if (method === 'HEAD' || status === 304 || status === 204 || status < 200) {
+    return { body: '', rest: text }
+  }
+  if (headers.get('transfer-encoding') === 'chunked') return cutChunks(text)
+  const length = Number(headers.get('content-length') ?? 0)
+  if (text.length < length) return undefined
+  return { body: text.slice(0, length), rest: text.slice(length) }
+}
+
+function cutChunks(text: string) {
+  let body = ''
+  let at = 0
+  for (;;) {
+    const lineEnd = text.indexOf('\r\n', at)
+    if (lineEnd < 0) return undefined
+    const size = Number.parseInt(text.slice(at, lineEnd), 16)
+    const end = lineEnd + 2 + size + 2
+    if (text.length < end) return undefined
+    if (size === 0) return { body, rest: text.slice(end) }
+    body += text.slice(lineEnd + 2, end - 2)
+    at = end
+  }
+}
