@@ -32,11 +32,19 @@ export const systemClock: Clock = {
   }
 }
 
+/** The three formats of RFC 9110 section 5.6.7, of which the last one leaves out that it is GMT. */
+const httpDates = [
+  /^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/,
+  /^[A-Z][a-z]{5,8}, \d\d-[A-Z][a-z]{2}-\d\d \d\d:\d\d:\d\d GMT$/,
+  /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}$/
+]
+
 /**
- * An HTTP date (RFC 9110 section 5.6.7) in Unix milliseconds. It starts with a day's name;
- * `Date.parse` alone would take "-5" for a month of the year 2001.
+ * An HTTP date in Unix milliseconds. Only the formats themselves are let through to `Date.parse`,
+ * which would take "-5" and "Later 5" for months of the year 2001.
  */
 export function parseHttpDate(text: string): number | undefined {
-  const date = /^[A-Z][a-z]{2,8},? /.test(text) ? Date.parse(text) : Number.NaN
+  if (!httpDates.some(format => format.test(text))) return undefined
+  const date = Date.parse(text.endsWith('GMT') ? text : `${text} GMT`)
   return Number.isNaN(date) ? undefined : date
 }

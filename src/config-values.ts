@@ -49,6 +49,7 @@ export function parseTeamTokens(text: string): Parsed<readonly Team[]> {
   return { value, problems }
 }
 
+/** Its problems do not even name the team: where a name was forgotten, that is part of a token. */
 function parseEntry(item: string, problem: (what: string) => void) {
   const equals = item.indexOf('=')
   const name = item.slice(0, Math.max(equals, 0))
@@ -57,13 +58,13 @@ function parseEntry(item: string, problem: (what: string) => void) {
     return void problem('needs a team name of 1-32 characters a-z, 0-9, _ or -, then =')
   }
   if (!tokenText.test(token)) {
-    return void problem(`needs a token of 16-128 characters A-Z a-z 0-9 . _ ~ + / = - for ${name}`)
+    return void problem('needs a token of 16-128 characters A-Z a-z 0-9 . _ ~ + / = -')
   }
   if (
     rest.length > 0 ||
     (weight !== undefined && !(weightText.test(weight) && Number(weight) > 0))
   ) {
-    return void problem(`needs a weight above 0 after the token of ${name}, or none`)
+    return void problem('needs a weight above 0 after the token, or none')
   }
   return { name, token, weight: weight === undefined ? undefined : Number(weight) }
 }
@@ -85,14 +86,14 @@ export function parseBaseUrl(text: string): Parsed<URL> {
   return { value: url, problems: [] }
 }
 
-/** Origins as browsers send them: scheme, host and port, nothing after. */
+/** Origins as browsers send them: scheme, host and port, nothing after, and no wildcards. */
 export function parseOrigins(text: string): Parsed<readonly string[]> {
   const value = text
     .split(',')
     .map(origin => origin.trim())
     .filter(origin => origin !== '')
   const problems = value
-    .filter(origin => URL.parse(origin)?.origin !== origin || !/^https?:/.test(origin))
+    .filter(origin => URL.parse(origin)?.origin !== origin || !/^https?:[^*]+$/.test(origin))
     .map(
       origin =>
         `CORS_ORIGINS: ${JSON.stringify(origin.slice(0, 80))} is not an origin (scheme://host[:port], ` +

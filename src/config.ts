@@ -104,6 +104,11 @@ export const variables = {
     'largest `limit` a caller may ask for',
     1000
   ),
+  STATE_DIR: Type.String({
+    default: '.state',
+    description: 'where an instance keeps its send journal; must outlive the process',
+    example: '/var/lib/helpcrunch-proxy'
+  }),
   LOG_LEVEL: Type.Union(
     (['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const).map(level =>
       Type.Literal(level)

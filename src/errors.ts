@@ -98,5 +98,10 @@ export class ServiceError extends Error {
 /** Text that came from outside, fit for an error message: cut, and without control characters. */
 export function quoted(text: string, longest = 64): string {
   const cut = text.length > longest ? `${text.slice(0, longest)}…` : text
-  return JSON.stringify(cut.toWellFormed())
+  // JSON lets DEL and the C1 controls stand, which terminals obey as well.
+  return JSON.stringify(cut.toWellFormed()).replace(/[\x7f-\x9f]/g, escaped)
+}
+
+function escaped(character: string): string {
+  return `\\u00${character.charCodeAt(0).toString(16)}`
 }

@@ -1,5 +1,5 @@
 /**
- * The gate: environment, listener, signals. Starts the service or says in plain lines why not;
+ * The gate: environment, state on disk, listener, signals. Starts the service or says in plain lines why not;
  * on SIGTERM or SIGINT drains it and exits 0 within the grace, on a second one exits at once.
  */
 
@@ -7,6 +7,9 @@ import closeWithGrace from 'close-with-grace'
 import { systemClock } from './clock.ts'
 import { type Config, ConfigError, readConfig } from './config.ts'
 import { createLogger, type Logger } from './observe/log.ts'
+import { openJournal } from './schedule/journal.ts'
+import { giveUpMarginMs } from './schedule/ledger.ts'
+import { lockStateDir, StateLockedError } from './schedule/state-lock.ts'
 import { createService, type Service } from './service.ts'
 
 /** Kept back from the grace for closing what would not end by itself. */
@@ -21,7 +24,21 @@ try {
 }
 
 async function start(config: Config, logger: Logger): Promise<void> {
-  const service = await createService(config, systemClock, logger)
+  // The lock first: the journal of a directory has one writer.
+  const lock = lockStateDir(config.STATE_DIR)
+  const journal = openJournal({
+    directory: config.STATE_DIR,
+    capacity: config.UPSTREAM_LIMIT,
+    now: systemClock.now(),
+    giveUpMarginMs,
+    warn: message => logger.warn(message)
+  })
+  if (!lock && journal.history.kind !== 'unknown') {
+    logger.warn(
+      `STATE_DIR: ${config.STATE_DIR} cannot be locked: see that no other instance uses it`
+    )
+  }
+  const service = await createService({ config, clock: systemClock, logger, journal })
   closeWithGrace(
     { delay: config.SHUTDOWN_GRACE_SECONDS * 1000, logger: false },
     async ({ signal, err }) => {
@@ -70,6 +87,7 @@ function explain(error: unknown): string {
     if (missingKey) lines.push('To try the service without a key, on simulated chats: npm run demo')
     return lines.join('\n')
   }
+  if (error instanceof StateLockedError) return error.message
   const { code, message, stack } = error as NodeJS.ErrnoException
   if (code === 'EADDRINUSE')
     return `${message}: another process has this port; set PORT to a free one`

@@ -7,10 +7,16 @@ import { writeFile } from 'node:fs/promises'
 import { systemClock } from './clock.ts'
 import { parseConfig } from './config.ts'
 import { createLogger } from './observe/log.ts'
+import { noJournal } from './schedule/journal.ts'
 import { createService } from './service.ts'
 
 const config = parseConfig({ HELPCRUNCH_API_KEY: 'not-used', LOG_LEVEL: 'silent' })
-const service = await createService(config, systemClock, createLogger(config.LOG_LEVEL))
+const service = await createService({
+  config,
+  clock: systemClock,
+  logger: createLogger(config.LOG_LEVEL),
+  journal: noJournal
+})
 await service.app.ready()
 await writeFile(new URL('../openapi.yaml', import.meta.url), service.app.swagger({ yaml: true }))
 await service.close()

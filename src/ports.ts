@@ -20,6 +20,8 @@ export interface Need {
   readonly signal: AbortSignal
   /** Called when the call leaves: from then on it is paid for, whoever still waits. */
   onSent?(): void
+  /** Called when that attempt came to nothing and the call stands in line once more. */
+  onRetry?(): void
 }
 
 /**
@@ -75,3 +77,29 @@ export interface Found {
 
 /** cache's door. */
 export type Fetch = (call: Call, need: Need) => Promise<Found>
+
+/** What happened, past tense, room first: one stream that the audit and the tests read. */
+export type Event =
+  /** At the start: when the calls of an earlier process, whose slots are still held, were done. */
+  | { readonly type: 'schedule.restored'; readonly doneAt: readonly number[] }
+  /** A call waits; if nothing else arrives it will be sent at `sendAt`. */
+  | {
+      readonly type: 'schedule.queued'
+      readonly at: number
+      readonly sendAt: number
+      readonly team: string
+      readonly priority: Priority
+    }
+  | {
+      readonly type: 'schedule.sent'
+      readonly slot: number
+      readonly at: number
+      readonly team: string
+      readonly priority: Priority
+    }
+  /** The call in this slot can no longer arrive after `doneAt`. */
+  | { readonly type: 'schedule.settled'; readonly slot: number; readonly doneAt: number }
+  /** The call in this slot certainly never left. */
+  | { readonly type: 'schedule.released'; readonly slot: number }
+
+export type Emit = (event: Event) => void

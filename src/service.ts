@@ -13,7 +13,10 @@ import { Chats } from './chats/chats.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { createApp } from './http/app.ts'
+import { Audit } from './observe/audit.ts'
 import type { Logger } from './observe/log.ts'
+import type { Attempt } from './ports.ts'
+import type { Journal } from './schedule/journal.ts'
 import { Schedule } from './schedule/schedule.ts'
 import { createUpstream } from './upstream/client.ts'
 
@@ -29,11 +32,15 @@ export interface Service {
   close(): Promise<void>
 }
 
-export async function createService(
-  config: Config,
-  clock: Clock,
-  logger: Logger
-): Promise<Service> {
+export interface ServiceOptions {
+  readonly config: Config
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly journal: Journal
+}
+
+export async function createService(options: ServiceOptions): Promise<Service> {
+  const { config, clock, logger, journal } = options
   const upstream = createUpstream({
     clock,
     baseUrl: config.HELPCRUNCH_BASE_URL,
@@ -42,22 +49,11 @@ export async function createService(
     concurrency: config.UPSTREAM_CONCURRENCY,
     maxBodyBytes: Math.floor(config.UPSTREAM_MAX_BODY_MB * megabyte)
   })
-  const schedule = new Schedule({
-    clock,
-    attempt: call => upstream.attempt(call),
-    limit: config.UPSTREAM_LIMIT,
-    windowMs: config.UPSTREAM_WINDOW_SECONDS * 1000,
-    concurrency: config.UPSTREAM_CONCURRENCY,
-    maxLength: config.QUEUE_MAX_LENGTH
+  const { chats, schedule } = joinRooms({
+    ...options,
+    attempt: upstream.attempt,
+    random: Math.random
   })
-  const cache = new Cache({
-    clock,
-    store: createMemoryStore(config.CACHE_MAX_MB * megabyte),
-    send: (call, need) => schedule.send(call, need),
-    lifetimes: { freshMs: config.CACHE_FRESH_SECONDS * 1000 }
-  })
-  const chats = new Chats({ clock, fetch: (call, need) => cache.fetch(call, need) })
-
   let draining = false
   const app = await createApp({ config, clock, logger, chats, draining: () => draining })
   return {
@@ -69,6 +65,49 @@ export async function createService(
     close: async () => {
       await app.close()
       await upstream.close()
+      journal.close()
     }
   }
+}
+
+export interface RoomsOptions {
+  readonly config: Config
+  readonly clock: Clock
+  readonly journal: Journal
+  /** The upstream's door: the real one, or a simulation's. */
+  readonly attempt: Attempt
+  /** Uniform in [0, 1). */
+  readonly random: () => number
+}
+
+export interface Rooms {
+  readonly chats: Chats
+  readonly schedule: Schedule
+  readonly audit: Audit
+}
+
+/** Everything between the two listeners' ends: all that has a notion of time, and no socket. */
+export function joinRooms({ config, clock, journal, attempt, random }: RoomsOptions): Rooms {
+  const windowMs = config.UPSTREAM_WINDOW_SECONDS * 1000
+  const audit = new Audit(windowMs)
+  const schedule = new Schedule({
+    clock,
+    attempt,
+    journal,
+    emit: event => audit.record(event),
+    random,
+    weights: new Map(config.TEAM_TOKENS.map(team => [team.name, team.weight])),
+    limit: config.UPSTREAM_LIMIT,
+    windowMs,
+    concurrency: config.UPSTREAM_CONCURRENCY,
+    maxLength: config.QUEUE_MAX_LENGTH
+  })
+  const cache = new Cache({
+    clock,
+    store: createMemoryStore(config.CACHE_MAX_MB * megabyte),
+    send: (call, need) => schedule.send(call, need),
+    lifetimes: { freshMs: config.CACHE_FRESH_SECONDS * 1000 }
+  })
+  const chats = new Chats({ clock, fetch: (call, need) => cache.fetch(call, need) })
+  return { chats, schedule, audit }
 }

@@ -27,10 +27,11 @@ interface Landed {
 
 export class Cache {
   readonly #options: CacheOptions
-  readonly #flights = new Flights<Landed>()
+  readonly #flights: Flights<Landed>
 
   constructor(options: CacheOptions) {
     this.#options = options
+    this.#flights = new Flights(options.clock)
   }
 
   /** @throws {ServiceError} what the flight failed with. */

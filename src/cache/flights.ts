@@ -6,13 +6,21 @@
  *   sent one is paid for and goes on, and who comes meanwhile joins it;
  * - a failure is shared by those who wait now (a budget of two calls a second forbids everyone to
  *   try again) and by nobody after them;
- * - it may be sent as long as any of its waiters still has time.
+ * - it may be sent as long as any of its waiters still has time, but a waiter whose own deadline
+ *   passes first is refused then, unless the call has left.
  */
 
+import type { Clock, Timer } from '../clock.ts'
+import { ServiceError } from '../errors.ts'
 import type { Need } from '../ports.ts'
 
 export class Flights<Result> {
+  readonly #clock: Clock
   readonly #flights = new Map<string, Flight<Result>>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
 
   /** True if a flight for `key` is under way, so that `join` would not start one. */
   has(key: string): boolean {
@@ -21,6 +29,8 @@ export class Flights<Result> {
 
   /** The flight's result for this caller; `start` is called only if none is under way. */
   join(key: string, need: Need, start: (need: Need) => Promise<Result>): Promise<Result> {
+    // A flight for nobody could never be cancelled: nobody would be left to leave it.
+    if (need.signal.aborted) return Promise.reject(need.signal.reason)
     const flight = this.#flights.get(key) ?? this.#launch(key, need)
     const settled = flight.wait(need)
     // Started after the first waiter stands in it, so that its need has a deadline to show.
@@ -29,7 +39,8 @@ export class Flights<Result> {
   }
 
   #launch(key: string, { team, priority }: Need): Flight<Result> {
-    const flight = new Flight<Result>(team, priority, () => this.#flights.delete(key))
+    const need = { team, priority }
+    const flight = new Flight<Result>(need, this.#clock, () => this.#flights.delete(key))
     this.#flights.set(key, flight)
     return flight
   }
@@ -51,6 +62,7 @@ interface Waiter<Result> {
   readonly resolve: (result: Result) => void
   readonly reject: (reason: unknown) => void
   readonly leave: () => void
+  readonly timer: Timer
 }
 
 /** Is itself the need that travels on: it must outlive any one caller. */
@@ -60,12 +72,14 @@ class Flight<Result> implements Need {
   result: Promise<void> | undefined
   readonly #waiters = new Set<Waiter<Result>>()
   readonly #cancellation = new AbortController()
+  readonly #clock: Clock
   readonly #onCancelled: () => void
   #sent = false
 
-  constructor(team: string, priority: Need['priority'], onCancelled: () => void) {
-    this.team = team
-    this.priority = priority
+  constructor(first: Pick<Need, 'team' | 'priority'>, clock: Clock, onCancelled: () => void) {
+    this.team = first.team
+    this.priority = first.priority
+    this.#clock = clock
     this.#onCancelled = onCancelled
   }
 
@@ -74,7 +88,7 @@ class Flight<Result> implements Need {
   }
 
   get deadline(): number {
-    let latest = Number.NEGATIVE_INFINITY
+    let latest = -Infinity
     for (const { need } of this.#waiters) latest = Math.max(latest, need.deadline)
     return latest
   }
@@ -83,30 +97,56 @@ class Flight<Result> implements Need {
     this.#sent = true
   }
 
+  onRetry(): void {
+    this.#sent = false
+    for (const waiter of [...this.#waiters]) {
+      if (waiter.need.deadline <= this.#clock.now()) this.#refuseLate(waiter)
+    }
+    if (this.#waiters.size === 0) this.#cancel(new Error('nobody waits for it any more'))
+  }
+
   wait(need: Need): Promise<Result> {
-    if (need.signal.aborted) return Promise.reject(need.signal.reason)
     return new Promise<Result>((resolve, reject) => {
-      const waiter: Waiter<Result> = { need, resolve, reject, leave: () => this.#leave(waiter) }
-      need.signal.addEventListener('abort', waiter.leave)
+      const leave = () => this.#leave(waiter, need.signal.reason)
+      const leftMs = need.deadline - this.#clock.now()
+      const timer = this.#clock.after(leftMs, () => this.#refuseLate(waiter))
+      const waiter: Waiter<Result> = { need, resolve, reject, leave, timer }
+      need.signal.addEventListener('abort', leave)
       this.#waiters.add(waiter)
     })
   }
 
   settle(tell: (waiter: Waiter<Result>) => void): void {
-    for (const waiter of this.#waiters) {
-      waiter.need.signal.removeEventListener('abort', waiter.leave)
+    for (const waiter of [...this.#waiters]) {
+      this.#part(waiter)
       tell(waiter)
     }
-    this.#waiters.clear()
   }
 
-  #leave(waiter: Waiter<Result>): void {
-    waiter.need.signal.removeEventListener('abort', waiter.leave)
-    this.#waiters.delete(waiter)
-    waiter.reject(waiter.need.signal.reason)
-    if (this.#waiters.size > 0 || this.#sent) return
+  /** The flight itself is refused by the schedule when its last waiter's time is over. */
+  #refuseLate(waiter: Waiter<Result>): void {
+    const leftMs = this.deadline - this.#clock.now()
+    if (this.#sent || leftMs <= 0) return
+    const detail =
+      'No call to HelpCrunch was free before the deadline; others still wait for this one.'
+    this.#leave(waiter, new ServiceError('budget_exhausted', detail, { retryAfterMs: leftMs }))
+  }
+
+  #leave(waiter: Waiter<Result>, reason: unknown): void {
+    this.#part(waiter)
+    waiter.reject(reason)
+    if (this.#waiters.size === 0 && !this.#sent) this.#cancel(reason)
+  }
+
+  #cancel(reason: unknown): void {
     // Out of the map first: whoever comes next must not board a cancelled flight.
     this.#onCancelled()
-    this.#cancellation.abort(waiter.need.signal.reason)
+    this.#cancellation.abort(reason)
+  }
+
+  #part(waiter: Waiter<Result>): void {
+    waiter.timer.cancel()
+    waiter.need.signal.removeEventListener('abort', waiter.leave)
+    this.#waiters.delete(waiter)
   }
 }

@@ -47,11 +47,16 @@ export class Chats {
   }
 
   async #pagesOf(query: ListQuery, need: Need): Promise<Found[]> {
+    const fetch = (index: number) => this.#fetch(pageCall(query, index), need)
     // One page first: only its total tells which of the others exist, and a call is dear.
-    const first = await this.#fetch(pageCall(query, firstPageIndex(query)), need)
-    const further = furtherPageIndexes(query, first.stored.value.total)
-    const rest = further.map(index => this.#fetch(pageCall(query, index), need))
-    return [first, ...(await Promise.all(rest))]
+    const pages = [await fetch(firstPageIndex(query))]
+    let missing = missingPages(query, pages)
+    // Again if the list has grown meanwhile; the window bounds how often.
+    while (missing.length > 0) {
+      pages.push(...(await Promise.all(missing.map(fetch))))
+      missing = missingPages(query, pages)
+    }
+    return pages
   }
 
   /** A window that starts at or past a total that is still fresh needs no call to be empty. */
@@ -68,6 +73,12 @@ export class Chats {
     if (known && known.storedAt >= page.storedAt) return
     this.#ends.set(name, { ...page, value: envelopeOf(page.value) })
   }
+}
+
+/** The pages that the window reaches into by the newest total, and that are not there yet. */
+function missingPages(query: ListQuery, pages: readonly Found[]): number[] {
+  const { total } = newest(pages.map(page => page.stored)).value
+  return furtherPageIndexes(query, total).slice(pages.length - 1)
 }
 
 /** The page without its chats, in memory of its own so that the page itself can be forgotten. */

@@ -79,6 +79,8 @@ function readParameters(text: string, problems: ErrorEntry[]): Map<Parameter, st
       problems.push({ code: cut(name), message: problem })
     }
   }
+  // One problem each: the first value of a repeated parameter is not judged as well.
+  for (const name of refused) given.delete(name as Parameter)
   return given
 }
 

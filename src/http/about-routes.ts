@@ -6,7 +6,7 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { ServiceError } from '../errors.ts'
-import { problemResponses } from './schemas.ts'
+import { commonHeaders, problemResponses } from './schemas.ts'
 
 export interface AboutOptions {
   /** False from SIGTERM on. */
@@ -51,5 +51,6 @@ function about(operationId: string, summary: string, body: typeof anything | typ
 }
 
 function okResponse(body: typeof anything | typeof statusBody) {
-  return { 200: { description: 'OK', content: { 'application/json': { schema: body } } } }
+  const content = { 'application/json': { schema: body } }
+  return { 200: { description: 'OK', headers: commonHeaders, content } }
 }

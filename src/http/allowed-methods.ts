@@ -30,7 +30,8 @@ export function methodTable(app: FastifyInstance): MethodTable {
 export function allowedMethods(table: MethodTable, request: FastifyRequest, reply: FastifyReply) {
   const path = (request.raw.url ?? '').split('?', 1)[0] ?? ''
   const known = [...table.values()].filter(({ pattern }) => pattern.test(path))
-  if (known.length === 0) {
+  // A route that takes the method and still ends here has looked and found nothing.
+  if (known.length === 0 || known.some(({ methods }) => methods.has(request.method))) {
     return new ServiceError('not_found', 'There is no such route; GET / names those there are.')
   }
   const allow = [...new Set(known.flatMap(({ methods }) => [...methods]))].sort().join(', ')

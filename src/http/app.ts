@@ -26,8 +26,13 @@ import { chatsRoutes } from './chats-routes.ts'
 import { describeRoutes, docsRoutes } from './docs.ts'
 import { CallerLeft } from './need.ts'
 import { sendProblem, toServiceError } from './problem.ts'
-import { answerClientError, answerExpectations, answerRouterError } from './protocol-errors.ts'
-import { checkRequest } from './request-checks.ts'
+import {
+  answerClientError,
+  answerConnects,
+  answerExpectations,
+  answerRouterError
+} from './protocol-errors.ts'
+import { checkRequest, originForm } from './request-checks.ts'
 import { decorateRequests } from './request-state.ts'
 import { createTeamLimit } from './team-limit.ts'
 import { Teams } from './teams.ts'
@@ -63,10 +68,14 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     },
     // The rooms read the raw query; see chats/query.ts.
     routerOptions: { ignoreTrailingSlash: true, querystringParser: () => ({}) },
+    rewriteUrl: request => originForm(request.url ?? ''),
     clientErrorHandler: answerClientError,
     frameworkErrors: answerRouterError
   }) as unknown as FastifyInstance
   answerExpectations(app.server as Server)
+  answerConnects(app.server as Server)
+  // Before any route: those of plugins keep the handler that they find.
+  app.setErrorHandler((error: FastifyError, request, reply) => answerError(error, request, reply))
   describeOnly(app)
   decorateRequests(app)
   await describeRoutes(app)
@@ -104,7 +113,24 @@ async function addGates(app: FastifyInstance, options: AppOptions): Promise<void
     if (draining()) reply.header('connection', 'close')
   })
   app.addHook('onResponse', async (request, reply) => logRequest(request, reply))
-  app.setErrorHandler((error: FastifyError, request, reply) => answerError(error, request, reply))
+  answerNoRoute(app)
+}
+
+/** Here, and not only after the body was read: a body must not decide what a wrong path is told. */
+function answerNoRoute(app: FastifyInstance): void {
+  const methods = methodTable(app)
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.is404 || isOnlyPreflights(request)) throw allowedMethods(methods, request, reply)
+  })
+  // For routes that find out by themselves, such as files.
+  app.setNotFoundHandler((request, reply) => {
+    throw allowedMethods(methods, request, reply)
+  })
+}
+
+/** The wildcard route of CORS takes every OPTIONS; preflights among them never get past its hook. */
+function isOnlyPreflights(request: FastifyRequest): boolean {
+  return request.routeOptions.url === '*'
 }
 
 function isOpen(request: FastifyRequest): boolean {
@@ -146,10 +172,6 @@ const exposedHeaders = [
 
 async function addRoutes(app: FastifyInstance, options: AppOptions): Promise<void> {
   const { config, clock, chats, draining } = options
-  const methods = methodTable(app)
-  app.setNotFoundHandler((request, reply) => {
-    throw allowedMethods(methods, request, reply)
-  })
   const routes = async (scope: FastifyInstance) => {
     await scope.register(aboutRoutes, { ready: () => !draining() })
     await scope.register(docsRoutes)

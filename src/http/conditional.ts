@@ -11,7 +11,7 @@ export function entityTag(body: Buffer): string {
 
 /**
  * Whether `If-None-Match` names the tag, by the weak comparison that RFC 9110 section 13.1.2 asks
- * for. A field that is not a list of entity tags matches nothing.
+ * for. What stands between the quoted strings is not judged.
  */
 export function noneMatchFails(field: string | undefined, tag: string): boolean {
   if (field === undefined) return false

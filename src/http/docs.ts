@@ -6,7 +6,8 @@
 
 import fastifySwagger from '@fastify/swagger'
 import fastifySwaggerUi from '@fastify/swagger-ui'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyError, FastifyInstance } from 'fastify'
+import { ServiceError } from '../errors.ts'
 
 const openapi = {
   openapi: '3.1.0',
@@ -48,10 +49,18 @@ export async function describeRoutes(app: FastifyInstance): Promise<void> {
   })
 }
 
+/** Paths that lead out of the page's files, or that no file can have. */
+const notFoundCodes = new Set(['FST_STATIC_FORBIDDEN_PATH', 'ENAMETOOLONG'])
+
 /** `GET /openapi.yaml` and `GET /docs`, open to everybody. */
 export async function docsRoutes(app: FastifyInstance): Promise<void> {
   app.addHook('onRoute', route => {
     route.config = { ...route.config, open: true }
+  })
+  app.setErrorHandler((error: FastifyError) => {
+    throw notFoundCodes.has(error.code)
+      ? new ServiceError('not_found', 'There is no such file.', { cause: error })
+      : error
   })
   app.get('/openapi.yaml', { schema: { hide: true } }, (_, reply) =>
     reply.type('application/yaml; charset=utf-8').send(app.swagger({ yaml: true }))

@@ -5,7 +5,7 @@
  * unknown.
  */
 
-import { type Server, STATUS_CODES } from 'node:http'
+import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { type ErrorCode, ServiceError } from '../errors.ts'
@@ -19,17 +19,43 @@ interface ParserError extends Error {
 
 /** Answers on the bare socket, since there is no request to reply to. */
 export function answerClientError(error: ParserError, socket: Duplex): void {
-  // A connection that was reset, or that is mid-answer, cannot be given another one.
-  if (error.code === 'ECONNRESET' || !socket.writable || answering(socket)) {
-    socket.destroy()
-    return
-  }
-  socket.end(rawResponse(errorOfParser(error)))
+  if (error.code === 'ECONNRESET') socket.destroy()
+  else refuse(socket, errorOfParser(error))
 }
 
-/** A response has begun on this socket: more bytes would corrupt it. `_httpMessage` is Node's own mark. */
-function answering(socket: Duplex & { _httpMessage?: { headersSent: boolean } | null }): boolean {
-  return socket._httpMessage?.headersSent === true
+/** CONNECT comes with a bare socket too; Node alone would hang up without a word. */
+export function answerConnects(server: Server): void {
+  server.on('connect', (_, socket) =>
+    refuse(socket, new ServiceError('bad_request', 'This service opens no tunnels.'))
+  )
+}
+
+/** Node's own marks on a socket: the response that has its turn, the request that is being read. */
+type HttpSocket = Duplex & {
+  readonly _httpMessage?: ServerResponse | null
+  readonly parser?: { readonly incoming?: IncomingMessage | null } | null
+}
+
+/** Refusals that wait for their turn; the parser reports every further chunk as an error again. */
+const waiting = new WeakSet<Duplex>()
+
+function refuse(socket: Duplex, problem: ServiceError): void {
+  const { _httpMessage: pending, parser } = socket as HttpSocket
+  const answered = pending ? pending.headersSent : parser?.incoming?.complete === false
+  if (pending?.req.complete) {
+    // The request before it was whole and is answered first, or it would take this for its answer.
+    if (waiting.has(socket)) return
+    waiting.add(socket)
+    pending.once('close', () => {
+      waiting.delete(socket)
+      refuse(socket, problem)
+    })
+  } else if (!socket.writable || answered) {
+    // Its answer has begun, or is over while its body still comes: a second one would be a lie.
+    socket.destroy()
+  } else {
+    socket.end(rawResponse(problem))
+  }
 }
 
 function errorOfParser(error: ParserError): ServiceError {

@@ -24,12 +24,24 @@ export function checkRequest(
   if (rawHeaders.length > 2 * mostHeaders) {
     throw new ServiceError('headers_too_large', `There are more than ${mostHeaders} headers.`)
   }
+  if (url.includes('#')) {
+    throw new ServiceError('bad_request', 'The URL holds a fragment, which is never sent.')
+  }
   const hosts = countHeader(rawHeaders, 'host')
   // RFC 9112 section 3.2: exactly one Host, except from HTTP/1.0 clients.
   if (hosts > 1 || (hosts === 0 && httpVersion !== '1.0')) {
     throw new ServiceError('bad_request', 'The request needs exactly one Host header.')
   }
   if (url.includes('%')) checkEncoding(url)
+}
+
+/**
+ * Path and query of a request target in any form (RFC 9112 section 3.2). Whose it claims to be
+ * counts for nothing, and what is no path becomes one that no route has.
+ */
+export function originForm(target: string): string {
+  const path = target.replace(/^https?:\/\/[^/?#]*/i, '')
+  return path.startsWith('/') ? path : `/${path}`
 }
 
 export function countHeader(rawHeaders: readonly string[], name: string): number {

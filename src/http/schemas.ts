@@ -55,7 +55,7 @@ const problemBody = Type.Object(
 
 const header = (schema: TSchema, description: string) => ({ ...schema, description })
 
-const commonHeaders = {
+export const commonHeaders = {
   'X-Request-Id': header(Type.String(), 'Yours if it was 1-64 of A-Z a-z 0-9 _ -, else a new one.')
 }
 
@@ -89,21 +89,33 @@ const listHeaders = {
   'Server-Timing': header(Type.String(), 'queue and upstream in ms, when a call was made.')
 }
 
-/** Codes of one status share a response; the status table of the contract is `errorKinds`. */
-export function problemResponses(codes: readonly ErrorCode[]) {
+/** Answered before the team is known and the request is counted. */
+const uncounted = new Set([401, 408, 414, 417, 431])
+
+/**
+ * Codes of one status share a response; the status table of the contract is `errorKinds`.
+ *
+ * @param counting headers of every answer to a request that was counted against its team's limit
+ */
+export function problemResponses(codes: readonly ErrorCode[], counting: object = {}) {
   const statuses = [...new Set(codes.map(code => errorKinds[code].status))]
-  return Object.fromEntries(statuses.map(status => [status, problemResponse(status, codes)]))
+  return Object.fromEntries(
+    statuses.map(status => {
+      const here = codes.filter(code => errorKinds[code].status === status)
+      return [status, problemResponse(status, here, uncounted.has(status) ? {} : counting)]
+    })
+  )
 }
 
-function problemResponse(status: number, codes: readonly ErrorCode[]) {
-  const here = codes.filter(code => errorKinds[code].status === status)
+function problemResponse(status: number, here: readonly ErrorCode[], counting: object) {
   return {
     description: here.map(code => `\`${code}\`: ${errorKinds[code].title}`).join('. '),
     headers: {
       ...commonHeaders,
-      ...(status === 429 && limitHeaders),
+      ...counting,
       ...([429, 503].includes(status) && retryHeaders),
-      ...(status === 401 && { 'WWW-Authenticate': header(Type.String(), 'Bearer') })
+      ...(status === 401 && { 'WWW-Authenticate': header(Type.String(), 'Bearer') }),
+      ...(status === 405 && { Allow: header(Type.String(), 'The methods that the route takes.') })
     },
     content: { [problemType]: { schema: problemBody } }
   }
@@ -172,7 +184,10 @@ export function listSchema(maxLimit: number) {
         description: 'What `If-None-Match` names is still current.',
         headers: { ...commonHeaders, ...limitHeaders, ...listHeaders }
       },
-      ...problemResponses(['invalid_query', 'upstream_rejected', ...guardCodes, ...callCodes])
+      ...problemResponses(
+        ['invalid_query', 'upstream_rejected', ...guardCodes, ...callCodes],
+        limitHeaders
+      )
     }
   }
 }

@@ -8,13 +8,15 @@
  * slots held at one time are at most the limit. Counting from the send instead would let a call
  * that lingered on the way arrive together with the next window's.
  *
- * A call without an answer may still arrive; it is given up, and counts as answered a margin later.
+ * A call without an answer may still arrive: it is given up, and counts as answered a margin later.
  */
 
 export interface LedgerOptions {
-  /** Calls in any window. */
+  /** Slots; more only if `restored` holds more. */
   readonly limit: number
   readonly windowMs: number
+  /** When calls of an earlier process were done, by slot. Nobody's team holds them. */
+  readonly restored?: readonly number[]
 }
 
 /** Covers timers that fire up to 1 ms early and clocks that run at slightly different rates. */
@@ -23,81 +25,127 @@ export const guardMs = 20
 /** How long after giving up on a call the upstream may still see it arrive. */
 export const giveUpMarginMs = 1000
 
-export class Ledger {
-  readonly #limit: number
-  readonly #windowMs: number
-  /** Calls sent and not yet settled. */
-  #inFlight = 0
-  /** When the slots of settled calls come free, ascending. */
-  readonly #freeAt: number[] = []
+/** A call that was sent and is not settled. */
+export interface Flying {
+  readonly slot: number
+  readonly team: string
+  readonly sentAt: number
+}
 
-  constructor({ limit, windowMs }: LedgerOptions) {
-    this.#limit = limit
+interface Ending {
+  readonly slot: number
+  readonly team: string
+  readonly freeAt: number
+}
+
+const nobody = ''
+
+export class Ledger {
+  readonly #windowMs: number
+  readonly #free: number[]
+  readonly #flying = new Map<number, Flying>()
+  /** Settled calls whose slots are still held, soonest free first. */
+  readonly #endings: Ending[] = []
+  readonly #heldBy = new Map<string, number>()
+
+  constructor({ limit, windowMs, restored = [] }: LedgerOptions) {
     this.#windowMs = windowMs
+    const capacity = Math.max(limit, restored.length)
+    this.#free = Array.from(
+      { length: capacity - restored.length },
+      (_, back) => capacity - 1 - back
+    )
+    for (const [slot, doneAt] of restored.entries()) this.#end(slot, nobody, doneAt)
   }
 
   get inFlight(): number {
-    return this.#inFlight
+    return this.#flying.size
+  }
+
+  get flying(): Iterable<Flying> {
+    return this.#flying.values()
   }
 
   /** Slots held at `now`. */
   used(now: number): number {
     this.#forget(now)
-    return this.#inFlight + this.#freeAt.length
+    return this.#flying.size + this.#endings.length
   }
 
-  /** Takes a slot; false if none is free. */
-  take(now: number): boolean {
-    if (this.used(now) >= this.#limit) return false
-    this.#inFlight++
-    return true
+  /** Slots that a team holds at `now`. */
+  heldBy(team: string, now: number): number {
+    this.#forget(now)
+    return this.#heldBy.get(team) ?? 0
   }
 
-  /** The call was answered: its slot comes free one window and the guard after `now`. */
-  answered(now: number): void {
-    this.#settle(now + this.#windowMs + guardMs)
+  flyingOf(team: string): number {
+    let count = 0
+    for (const call of this.#flying.values()) if (call.team === team) count++
+    return count
   }
 
-  /** No answer came: the same, from the last moment at which the upstream may still see the call. */
-  givenUp(now: number): void {
-    this.#settle(now + giveUpMarginMs + this.#windowMs + guardMs)
+  /** Takes a slot for a call that is about to be sent; undefined if none is free. */
+  take(team: string, now: number): number | undefined {
+    this.#forget(now)
+    const slot = this.#free.pop()
+    if (slot === undefined) return undefined
+    this.#flying.set(slot, { slot, team, sentAt: now })
+    this.#heldBy.set(team, (this.#heldBy.get(team) ?? 0) + 1)
+    return slot
+  }
+
+  /** The call can no longer arrive after `doneAt`: its slot comes free one window and the guard later. */
+  settle(slot: number, doneAt: number): void {
+    const { team } = this.#land(slot)
+    this.#end(slot, team, doneAt)
   }
 
   /** The call certainly never left: its slot is free at once. */
-  unsent(): void {
-    this.#inFlight--
+  release(slot: number): void {
+    const { team } = this.#land(slot)
+    this.#drop(slot, team)
   }
 
   /** When the next settled slot comes free; undefined while only calls in flight hold slots. */
   nextFreeAt(now: number): number | undefined {
     this.#forget(now)
-    return this.#freeAt[0]
+    return this.#endings[0]?.freeAt
   }
 
-  /**
-   * When slots come free, ascending, one instant for each of the limit's slots: `now` for the free
-   * ones. Calls in flight are taken to be answered after `latencyMs` more.
-   */
-  freeTimes(now: number, latencyMs: number): number[] {
-    const idle = this.#limit - this.used(now)
-    const afterFlight = now + latencyMs + this.#windowMs + guardMs
-    return [
-      ...Array<number>(Math.max(idle, 0)).fill(now),
-      ...this.#freeAt,
-      ...Array<number>(this.#inFlight).fill(afterFlight)
-    ].sort((a, b) => a - b)
+  /** The same state again, to be played forward. */
+  clone(): Ledger {
+    const copy = new Ledger({ limit: 0, windowMs: this.#windowMs })
+    copy.#free.push(...this.#free)
+    copy.#endings.push(...this.#endings)
+    for (const [slot, call] of this.#flying) copy.#flying.set(slot, call)
+    for (const [team, count] of this.#heldBy) copy.#heldBy.set(team, count)
+    return copy
   }
 
-  #settle(freeAt: number): void {
-    this.#inFlight--
-    let at = this.#freeAt.length
-    while (at > 0 && this.#freeAt[at - 1]! > freeAt) at--
-    this.#freeAt.splice(at, 0, freeAt)
+  #land(slot: number): Flying {
+    const call = this.#flying.get(slot)
+    if (!call) throw new Error(`slot ${slot} is not in flight`)
+    this.#flying.delete(slot)
+    return call
+  }
+
+  #end(slot: number, team: string, doneAt: number): void {
+    const freeAt = doneAt + this.#windowMs + guardMs
+    let at = this.#endings.length
+    while (at > 0 && this.#endings[at - 1]!.freeAt > freeAt) at--
+    this.#endings.splice(at, 0, { slot, team, freeAt })
   }
 
   #forget(now: number): void {
     let gone = 0
-    while (gone < this.#freeAt.length && this.#freeAt[gone]! <= now) gone++
-    if (gone > 0) this.#freeAt.splice(0, gone)
+    while (gone < this.#endings.length && this.#endings[gone]!.freeAt <= now) gone++
+    for (const { slot, team } of this.#endings.splice(0, gone)) this.#drop(slot, team)
+  }
+
+  #drop(slot: number, team: string): void {
+    this.#free.push(slot)
+    const left = (this.#heldBy.get(team) ?? 0) - 1
+    if (left > 0) this.#heldBy.set(team, left)
+    else this.#heldBy.delete(team)
   }
 }

@@ -1,216 +1,268 @@
 /**
- * Keeps the law: sends what it must, in order of arrival, whenever the ledger has a slot and the
- * upstream a connection, and lets nobody wait who cannot make it. Promises: a call is answered,
- * or refused with an honest estimate, by its deadline plus one attempt; a caller that leaves
- * before its call is sent costs nothing; a 429 pauses the whole key. It does not know pages or
- * caching: upstream's door is a function.
+ * Keeps the law and wastes nothing: sends what waits, fairly and in order, whenever the ledger has
+ * a slot, the upstream a connection and the brake no objection; refuses on arrival whoever cannot
+ * make it. Promises: a caller is answered, or refused with an honest estimate, by its deadline plus
+ * one attempt; a caller that leaves before its call is sent costs nothing; every attempt, retries
+ * and probes included, is paid from the same budget. It knows neither pages nor caching: upstream's
+ * door is a function.
  */
 
 import type { Clock, Timer } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
-import type { Attempt, Call, Need, Page, Timing } from '../ports.ts'
-import { estimateSendAt } from './estimate.ts'
-import { Ledger } from './ledger.ts'
+import type { Attempt, Call, Need, Page, Priority, Timing } from '../ports.ts'
+import { estimateFreeAt, estimateSendAt, type Outlook } from './estimate.ts'
+import { FairQueue } from './fair-queue.ts'
+import { hasRoom, judgeOf, Shares } from './reserves.ts'
+import { Sends, type SendsOptions } from './sends.ts'
 
-export interface ScheduleOptions {
+export interface ScheduleOptions extends SendsOptions {
   readonly clock: Clock
   readonly attempt: Attempt
-  /** Calls in any window. */
-  readonly limit: number
-  readonly windowMs: number
-  /** Calls in flight at once. */
-  readonly concurrency: number
-  /** Waiting calls. */
+  /** Uniform in [0, 1): spreads retries, and the return of those who were refused. */
+  readonly random: () => number
+  /** Weight of each configured team. */
+  readonly weights: ReadonlyMap<string, number>
+  /** Waiting calls, all teams together. */
   readonly maxLength: number
 }
 
-interface Waiting {
-  readonly call: Call
-  readonly need: Need
-  readonly arrivedAt: number
-  readonly resolve: (sent: { page: Page; timing: Timing }) => void
-  readonly reject: (error: Error) => void
-  deadlineTimer: Timer
-  leave: () => void
+interface Reply {
+  readonly page: Page
+  readonly timing: Timing
 }
 
-/** Before anything was measured, a call is taken to last this long. */
-const firstLatencyGuessMs = 200
+interface Waiting {
+  readonly team: string
+  readonly priority: Priority
+  readonly arrivedAt: number
+  readonly call: Call
+  readonly need: Need
+  readonly resolve: (reply: Reply) => void
+  readonly reject: (error: unknown) => void
+  readonly leave: () => void
+  /** Why it stands in line again, once it was tried. */
+  failure: ServiceError | undefined
+  inLine: boolean
+  /** Fires at the deadline, or when a retry is due. */
+  timer: Timer | undefined
+}
+
+/** Places in the queue that a team cannot take from each other configured team. */
+const keptPlaces = 10
+
+/** A connection that broke is tried again after a moment, not all at the same one. */
+const retryJitterMs = 200
+
+/** After more failures in a row than this, a retry is no remedy. */
+const failuresBeforeNoRetry = 3
 
 export class Schedule {
   readonly #options: ScheduleOptions
-  readonly #ledger: Ledger
-  readonly #queue: Waiting[] = []
-  #latencyMs = firstLatencyGuessMs
-  #pausedUntil = 0
+  readonly #sends: Sends
+  readonly #queue = new FairQueue<Waiting>()
+  readonly #shares: Shares
   #wake: Timer | undefined
   #drainedAfterMs: number | undefined
 
   constructor(options: ScheduleOptions) {
     this.#options = options
-    this.#ledger = new Ledger(options)
+    this.#sends = new Sends(options, options.clock.now())
+    this.#shares = new Shares(options.weights)
   }
 
   /** @throws {ServiceError} what the attempt failed with, or why no attempt was made. */
-  send(call: Call, need: Need): Promise<{ page: Page; timing: Timing }> {
-    const refusal = this.#refusal(need)
-    if (refusal) return Promise.reject(refusal)
+  send(call: Call, need: Need): Promise<Reply> {
+    const now = this.#options.clock.now()
+    const { brake } = this.#sends
+    if (this.#drainedAfterMs !== undefined) return Promise.reject(this.#shuttingDown())
+    if (need.signal.aborted) return Promise.reject(need.signal.reason)
+    if (brake.refusesAll(now)) return Promise.reject(brake.refusal(brake.nextSendAt() - now, now))
     return new Promise((resolve, reject) => {
-      this.#enqueue(call, need, resolve, reject)
-      this.#pump()
+      const { team, priority } = need
+      const waiting: Waiting = {
+        ...{ team, priority, arrivedAt: now, call, need, resolve, reject },
+        leave: () => this.#dismiss(waiting, need.signal.reason),
+        ...{ failure: undefined, inLine: false, timer: undefined }
+      }
+      const hasPlace = this.#hasPlace(team)
+      this.#queueUp(waiting)
+      if (waiting.inLine && !hasPlace) this.#refuse(waiting)
     })
   }
 
   /** Refuses what waits and all that comes; calls in flight go on. */
   drain(retryAfterMs: number): void {
     this.#drainedAfterMs = retryAfterMs
-    for (const waiting of [...this.#queue]) this.#settle(waiting).reject(this.#shuttingDown())
+    for (const waiting of [...this.#queue]) this.#dismiss(waiting, this.#shuttingDown())
   }
 
-  #refusal(need: Need): Error | undefined {
-    if (this.#drainedAfterMs !== undefined) return this.#shuttingDown()
-    if (need.signal.aborted) return need.signal.reason
-    const now = this.#options.clock.now()
-    const sendAt = this.#estimate(now)
-    const full = this.#queue.length > 0 && this.#queue.length >= this.#options.maxLength
-    return sendAt > need.deadline || full ? exhausted(sendAt - now) : undefined
+  /** A team never takes the last places of each other configured team. */
+  #hasPlace(team: string): boolean {
+    const { maxLength, weights } = this.#options
+    const kept = Math.min(keptPlaces, Math.floor(maxLength / Math.max(weights.size, 1)))
+    let taken = this.#queue.length
+    for (const other of weights.keys()) {
+      if (other !== team) taken += Math.max(kept - this.#queue.lengthOf(other), 0)
+    }
+    return taken < maxLength
   }
 
-  /** When a call arriving now would be sent if nothing else came. */
-  #estimate(now: number): number {
-    return estimateSendAt(this.#queue.length, {
-      now,
-      freeTimes: this.#ledger.freeTimes(now, this.#latencyMs),
-      windowMs: this.#options.windowMs,
-      latencyMs: this.#latencyMs,
-      pausedUntil: this.#pausedUntil
+  /** Sends it now, lets it wait until its deadline, or refuses it if that cannot be met. */
+  #queueUp(waiting: Waiting): void {
+    this.#queue.push(waiting)
+    waiting.inLine = true
+    waiting.need.signal.addEventListener('abort', waiting.leave)
+    this.#pump()
+    if (!waiting.inLine) return
+    const sendAt = estimateSendAt(waiting, this.#outlook())
+    if (sendAt > waiting.need.deadline) {
+      this.#refuse(waiting)
+      return
+    }
+    const { clock, emit } = this.#options
+    const { team, priority } = waiting
+    emit({ type: 'schedule.queued', at: clock.now(), sendAt, team, priority })
+    this.#watchDeadline(waiting)
+  }
+
+  /** Takes a call out of the line, with everything that was set up for its wait. */
+  #leaveLine(waiting: Waiting): void {
+    if (waiting.inLine) this.#queue.remove(waiting)
+    waiting.inLine = false
+    waiting.timer?.cancel()
+    waiting.need.signal.removeEventListener('abort', waiting.leave)
+    if (this.#queue.length === 0) this.#wake?.cancel()
+  }
+
+  #dismiss(waiting: Waiting, reason: unknown): void {
+    this.#leaveLine(waiting)
+    waiting.reject(reason)
+  }
+
+  /** Joiners may have moved the deadline back when it comes; then it is watched on. */
+  #watchDeadline(waiting: Waiting): void {
+    const { clock } = this.#options
+    waiting.timer = clock.after(waiting.need.deadline - clock.now(), () => {
+      if (waiting.need.deadline > clock.now()) this.#watchDeadline(waiting)
+      else this.#refuse(waiting)
     })
   }
 
-  #enqueue(call: Call, need: Need, resolve: Waiting['resolve'], reject: Waiting['reject']): void {
-    const { clock } = this.#options
-    const now = clock.now()
-    const waiting: Waiting = {
-      call,
-      need,
-      arrivedAt: now,
-      resolve,
-      reject,
-      deadlineTimer: clock.after(need.deadline - now, () => this.#miss(waiting)),
-      leave: () => this.#settle(waiting).reject(need.signal.reason)
-    }
-    need.signal.addEventListener('abort', waiting.leave)
-    this.#queue.push(waiting)
+  /**
+   * With what it failed, if it was tried; else with the time when its way will be free, a little
+   * later for each, so that those who obey `Retry-After` do not return together.
+   */
+  #refuse(waiting: Waiting): void {
+    const { random, windowMs } = this.#options
+    this.#leaveLine(waiting)
+    const outlook = this.#outlook()
+    const waitMs = estimateFreeAt(waiting, outlook) - outlook.now
+    const knownMs = Number.isFinite(waitMs) ? waitMs : windowMs
+    const spreadMs = knownMs + random() * Math.max(1000, knownMs / 10)
+    const refusal = this.#sends.brake.refusal(spreadMs, outlook.now)
+    const failure = waiting.failure?.code === 'upstream_rate_limited' ? refusal : waiting.failure
+    waiting.reject(failure ?? refusal)
   }
 
-  /** Takes a waiting call out of the queue, with everything that was set up for its wait. */
-  #settle(waiting: Waiting): Waiting {
-    const at = this.#queue.indexOf(waiting)
-    if (at >= 0) this.#queue.splice(at, 1)
-    waiting.deadlineTimer.cancel()
-    waiting.need.signal.removeEventListener('abort', waiting.leave)
-    return waiting
+  #outlook(): Outlook<Waiting> {
+    const now = this.#options.clock.now()
+    return { now, queue: this.#queue, sends: this.#sends, shares: this.#shares }
   }
 
-  /** Its deadline passed because it was overtaken, or calls took longer than they used to. */
-  #miss(waiting: Waiting): void {
-    const { clock } = this.#options
-    const now = clock.now()
-    const leftMs = waiting.need.deadline - now
-    if (leftMs > 0) {
-      waiting.deadlineTimer = clock.after(leftMs, () => this.#miss(waiting))
-      return
-    }
-    this.#settle(waiting).reject(exhausted(this.#estimate(now) - now))
-  }
-
-  /** Sends while there is someone waiting, a slot, a connection and no pause. */
+  /** Sends while there is someone who may go, a slot, a connection and no pause. */
   #pump(): void {
     const now = this.#options.clock.now()
-    while (this.#queue[0] && this.#mayStart(now)) this.#start(this.#settle(this.#queue[0]), now)
+    for (let next = this.#next(now); next; next = this.#next(now)) {
+      // After a stall of the process its timer may be late: nothing is sent past its deadline.
+      if (next.need.deadline < now) this.#refuse(next)
+      else void this.#attempt(next, now)
+    }
     this.#sleep(now)
   }
 
-  #mayStart(now: number): boolean {
-    if (now < this.#pausedUntil) return false
-    return this.#ledger.inFlight < this.#options.concurrency && this.#ledger.take(now)
+  #next(now: number): Waiting | undefined {
+    const { brake, ledger } = this.#sends
+    const situation = { now, ledger, shares: this.#shares, bounds: this.#sends.bounds(now) }
+    if (now < brake.nextSendAt() || !hasRoom(situation)) return undefined
+    const next = this.#queue.take(judgeOf(situation))
+    if (next) next.inLine = false
+    return next
   }
 
-  /** Sets one timer for the next instant at which a slot can come free without an answer. */
+  /** One timer, for the next instant at which a call may go without an answer coming first. */
   #sleep(now: number): void {
     this.#wake?.cancel()
     this.#wake = undefined
     if (this.#queue.length === 0) return
-    const free = Math.max(this.#ledger.nextFreeAt(now) ?? now, this.#pausedUntil)
-    // Only an answer can help: its settlement pumps again.
-    if (free <= now) return
-    this.#wake = this.#options.clock.after(free - now, () => this.#pump())
+    const { brake, ledger } = this.#sends
+    const at = Math.min(brake.nextChangeAt(now), ledger.nextFreeAt(now) ?? Infinity)
+    if (at < Infinity) this.#wake = this.#options.clock.after(at - now, () => this.#pump())
   }
 
-  async #start(waiting: Waiting, sentAt: number): Promise<void> {
-    const { clock, attempt } = this.#options
+  async #attempt(waiting: Waiting, sentAt: number): Promise<void> {
+    const { attempt, clock } = this.#options
+    this.#leaveLine(waiting)
+    const sent = this.#sends.begin(waiting.team, waiting.priority, sentAt)
     waiting.need.onSent?.()
     try {
       const page = await attempt(waiting.call)
-      const answeredAt = clock.now()
-      this.#answered(sentAt, answeredAt)
-      waiting.resolve({
-        page,
-        timing: { queueMs: sentAt - waiting.arrivedAt, upstreamMs: answeredAt - sentAt }
-      })
+      const now = clock.now()
+      this.#sends.succeeded(sent, now)
+      const timing = { queueMs: sentAt - waiting.arrivedAt, upstreamMs: now - sentAt }
+      waiting.resolve({ page, timing })
     } catch (error) {
-      this.#failed(error as Error, sentAt)
-      waiting.reject(this.#described(error as Error))
+      this.#sends.failed(sent, clock.now(), error)
+      this.#afterFailure(waiting, error)
     }
     this.#pump()
   }
 
-  #answered(sentAt: number, now: number): void {
-    this.#ledger.answered(now)
-    this.#latencyMs += (now - sentAt - this.#latencyMs) / 8
+  /** A 429 is not the caller's: its call stands in line again, by its age, until its deadline. */
+  #afterFailure(waiting: Waiting, error: unknown): void {
+    const known = error instanceof ServiceError ? error : undefined
+    const firstFailure = waiting.failure === undefined
+    waiting.failure = known
+    if (known?.code === 'upstream_unauthorized') this.#refuseAll(known)
+    if (known?.code === 'upstream_rate_limited') this.#tryAgain(waiting, 0)
+    else if (known && firstFailure && this.#isCurable(known)) this.#tryAgain(waiting, retryJitterMs)
+    else waiting.reject(error)
   }
 
-  #failed(error: Error, sentAt: number): void {
-    const now = this.#options.clock.now()
-    const contact = error instanceof ServiceError ? error.contact : 'unanswered'
-    if (contact === 'unsent') this.#ledger.unsent()
-    else if (contact === 'answered') this.#answered(sentAt, now)
-    else this.#ledger.givenUp(now)
-    if (error instanceof ServiceError && error.code === 'upstream_rate_limited') {
-      this.#pausedUntil = Math.max(
-        this.#pausedUntil,
-        now + (error.retryAfterMs ?? this.#sureSlotMs(now))
-      )
+  /** Nobody's call would fare better while the key is refused. */
+  #refuseAll(error: ServiceError): void {
+    for (const waiting of [...this.#queue]) this.#dismiss(waiting, error)
+  }
+
+  /** Reads may be repeated after a connection error, 502 or 503, unless failures repeat as well. */
+  #isCurable({ code, upstreamStatus }: ServiceError): boolean {
+    const curable =
+      code === 'upstream_unreachable' || upstreamStatus === 502 || upstreamStatus === 503
+    return curable && this.#sends.brake.failuresInARow <= failuresBeforeNoRetry
+  }
+
+  #tryAgain(waiting: Waiting, jitterMs: number): void {
+    const { clock, random } = this.#options
+    const { need } = waiting
+    need.onRetry?.()
+    if (need.signal.aborted) {
+      waiting.reject(need.signal.reason)
+    } else if (this.#drainedAfterMs !== undefined) {
+      waiting.reject(this.#shuttingDown())
+    } else if (jitterMs === 0) {
+      this.#queueUp(waiting)
+    } else {
+      need.signal.addEventListener('abort', waiting.leave)
+      waiting.timer = clock.after(random() * jitterMs, () => this.#rejoin(waiting))
     }
   }
 
-  /** Without a `Retry-After`: until a call that was surely counted has left the upstream's window. */
-  #sureSlotMs(now: number): number {
-    return (this.#ledger.nextFreeAt(now) ?? now) - now
-  }
-
-  /** A 429 leaves with the pause that it caused as its `Retry-After`. */
-  #described(error: Error): Error {
-    if (!(error instanceof ServiceError) || error.code !== 'upstream_rate_limited') return error
-    const { code, message, entries, contact, upstreamStatus } = error
-    const retryAfterMs = this.#estimate(this.#options.clock.now()) - this.#options.clock.now()
-    return new ServiceError(code, message, {
-      entries,
-      retryAfterMs,
-      ...(contact && { contact }),
-      ...(upstreamStatus && { upstreamStatus }),
-      cause: error
-    })
+  #rejoin(waiting: Waiting): void {
+    if (this.#drainedAfterMs === undefined) this.#queueUp(waiting)
+    else this.#dismiss(waiting, this.#shuttingDown())
   }
 
   #shuttingDown(): ServiceError {
     const detail = 'The service is shutting down and makes no further calls to HelpCrunch.'
     return new ServiceError('shutting_down', detail, { retryAfterMs: this.#drainedAfterMs ?? 0 })
   }
-}
-
-function exhausted(waitMs: number): ServiceError {
-  const seconds = Math.ceil(waitMs / 1000)
-  const detail = `No call to HelpCrunch is free before the deadline; the next one is in about ${seconds} s.`
-  return new ServiceError('budget_exhausted', detail, { retryAfterMs: waitMs })
 }

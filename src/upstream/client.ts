@@ -7,7 +7,7 @@
 
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
-import { Pool } from 'undici'
+import { errors, Pool } from 'undici'
 import type { Clock } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
 import type { Call, Page } from '../ports.ts'
@@ -84,13 +84,18 @@ const decoders = {
 }
 
 async function decodeContent(raw: RawResponse, options: UpstreamOptions): Promise<Response> {
-  const encoding = raw.headers['content-encoding']?.trim().toLowerCase() || 'identity'
+  const encoding = header(raw, 'content-encoding').trim().toLowerCase() || 'identity'
   return {
     status: raw.status,
-    contentType: raw.headers['content-type'] ?? '',
-    retryAfterMs: parseRetryAfter(raw.headers['retry-after'], options.clock.wall()),
+    contentType: header(raw, 'content-type'),
+    retryAfterMs: parseRetryAfter(header(raw, 'retry-after'), options.clock.wall()),
     body: encoding === 'identity' ? raw.body : await decodeBody(raw, encoding, options.maxBodyBytes)
   }
+}
+
+/** All values of a header in one (RFC 9110 section 5.3): undici makes a list of repeated ones. */
+function header({ headers }: RawResponse, name: string): string {
+  return [headers[name] ?? []].flat().join(', ')
 }
 
 async function decodeBody(
@@ -125,12 +130,20 @@ function failureOf(cause: Error, { contact }: Exchange, options: UpstreamOptions
     const detail = `HelpCrunch sent more than ${options.maxBodyBytes} bytes.`
     return new ServiceError('upstream_invalid_response', detail, { contact, cause })
   }
-  if (contact === 'answered' || /^HPE_|^UND_ERR_HEADERS_OVERFLOW$/.test(code)) {
+  if (contact === 'answered' || isGarbled(cause)) {
     const detail = 'HelpCrunch broke off its response or sent one that is not HTTP.'
     return new ServiceError('upstream_invalid_response', detail, { contact: 'answered', cause })
   }
   const detail = `HelpCrunch could not be reached: ${wordsFor(code, contact)}.`
   return new ServiceError('upstream_unreachable', detail, { contact, cause })
+}
+
+/** Bytes came, so it was answered. Known by class: undici leaves the codes of its parser empty. */
+function isGarbled(cause: Error): boolean {
+  const { HTTPParserError, HeadersOverflowError, ResponseContentLengthMismatchError } = errors
+  return [HTTPParserError, HeadersOverflowError, ResponseContentLengthMismatchError].some(
+    kind => cause instanceof kind
+  )
 }
 
 const words: Record<string, string> = {

@@ -8,6 +8,7 @@ import { type Settings, type Simulator, startSimulator } from '../../simulator/u
 import { type Clock, systemClock } from '../../src/clock.ts'
 import { parseConfig } from '../../src/config.ts'
 import { createLogger } from '../../src/observe/log.ts'
+import { noJournal } from '../../src/schedule/journal.ts'
 import { createService, type Service } from '../../src/service.ts'
 
 export const apiKey = 'HCKEY-canary-5f1d0c0ffee'
@@ -43,7 +44,8 @@ export async function startStack(t: Test, options: StackOptions = {}): Promise<S
     ...options.env
   })
   const logger = createLogger(config.LOG_LEVEL, { write: line => void lines.push(line) })
-  const service = await createService(config, options.clock ?? systemClock, logger)
+  const clock = options.clock ?? systemClock
+  const service = await createService({ config, clock, logger, journal: noJournal })
   const url = await service.app.listen({ host: '127.0.0.1', port: 0 })
   t.teardown(async () => {
     service.app.server.closeAllConnections()

@@ -1,0 +1,98 @@
+/**
+ * The journal's bytes: a header and one cell of fixed size per slot, each with a check value.
+ * Pure: bytes in, cells out. Promises: whatever is not exactly what `encodeJournal` and `encodeCell`
+ * wrote is refused with a reason for people.
+ */
+
+import { crc32 } from 'node:zlib'
+
+const states = ['empty', 'sent', 'settled'] as const
+
+export interface Cell {
+  readonly state: (typeof states)[number]
+  /** When the call was sent, or done. */
+  readonly at: number
+}
+
+export interface Contents {
+  /** Of the boot whose clock the instants are from; empty if the machine has none. */
+  readonly bootId: string
+  readonly cells: readonly Cell[]
+}
+
+/** A file that is no journal of ours; the message completes "the journal is …". */
+export class Unusable extends Error {}
+
+/** Magic 0–8, version 8–12, number of cells 12–16, boot id 16–52, zeros, check value 60–64. */
+const headerBytes = 64
+const magic = 'hcjournl'
+const version = 1
+const bootIdBytes = 36
+
+/** State 0, zeros, instant 8–16, zeros, check value 28–32. No cell lies across two sectors. */
+export const cellBytes = 32
+
+const mostCells = 2 ** 20
+export const longestJournal = headerBytes + mostCells * cellBytes
+
+const empty: Cell = { state: 'empty', at: 0 }
+
+/** Where slot `index` has its cell. */
+export function cellOffset(index: number): number {
+  return headerBytes + index * cellBytes
+}
+
+/** A whole journal of `count` cells, of which the first hold `cells` and the others nothing. */
+export function encodeJournal({ bootId, cells }: Contents, count: number): Buffer {
+  const bytes = Buffer.alloc(cellOffset(count))
+  bytes.write(magic, 0, 'latin1')
+  bytes.writeUInt32LE(version, 8)
+  bytes.writeUInt32LE(count, 12)
+  bytes.write(bootId, 16, bootIdBytes, 'latin1')
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, headerBytes - 4)), headerBytes - 4)
+  for (let index = 0; index < count; index++) {
+    encodeCell(bytes.subarray(cellOffset(index), cellOffset(index + 1)), index, cells[index])
+  }
+  return bytes
+}
+
+/** Fills a cell. Its index is part of the check value, so that one in another's place is noticed. */
+export function encodeCell(into: Buffer, index: number, { state, at }: Cell = empty): void {
+  into.writeUInt8(states.indexOf(state), 0)
+  into.writeDoubleLE(at, 8)
+  into.writeUInt32LE(crc32(into.subarray(0, cellBytes - 4), index), cellBytes - 4)
+}
+
+/** @throws {Unusable} */
+export function decodeJournal(bytes: Buffer): Contents {
+  const count = checkHeader(bytes)
+  return {
+    bootId: bytes.toString('latin1', 16, 16 + bootIdBytes).replace(/\0+$/, ''),
+    cells: Array.from({ length: count }, (_, index) => decodeCell(bytes, index))
+  }
+}
+
+/** How many cells follow. */
+function checkHeader(bytes: Buffer): number {
+  if (bytes.length === 0) throw new Unusable('empty')
+  if (bytes.toString('latin1', 0, magic.length) !== magic) throw new Unusable('foreign or corrupt')
+  if (bytes.length < headerBytes) throw new Unusable('corrupt: it is cut short')
+  if (bytes.readUInt32LE(headerBytes - 4) !== crc32(bytes.subarray(0, headerBytes - 4))) {
+    throw new Unusable('corrupt: its header does not add up')
+  }
+  if (bytes.readUInt32LE(8) !== version) throw new Unusable('of another version')
+  const count = bytes.readUInt32LE(12)
+  if (bytes.length !== cellOffset(count)) throw new Unusable('corrupt: its length is wrong')
+  return count
+}
+
+function decodeCell(bytes: Buffer, index: number): Cell {
+  const cell = bytes.subarray(cellOffset(index), cellOffset(index + 1))
+  const state = states[cell.readUInt8(0)]
+  const at = cell.readDoubleLE(8)
+  const valid = cell.readUInt32LE(cellBytes - 4) === crc32(cell.subarray(0, cellBytes - 4), index)
+  if (!valid || !state || !Number.isFinite(at)) {
+    throw new Unusable(`corrupt: slot ${index} does not add up`)
+  }
+  return { state, at }
+}

@@ -1,0 +1,108 @@
+/**
+ * The books of every send. Ledger, journal, brake, the measured latency and the event stream move
+ * together here, so that no path can write one and forget another: a slot is taken and journaled
+ * before a call leaves, and settled the way the call ended.
+ */
+
+import { ServiceError } from '../errors.ts'
+import type { Emit, Priority } from '../ports.ts'
+import { Brake } from './brake.ts'
+import type { Journal } from './journal.ts'
+import { giveUpMarginMs, guardMs, Ledger } from './ledger.ts'
+import type { Bounds } from './reserves.ts'
+
+export interface SendsOptions {
+  readonly journal: Journal
+  readonly emit: Emit
+  /** Calls in any window. */
+  readonly limit: number
+  readonly windowMs: number
+  /** Calls in flight at once. */
+  readonly concurrency: number
+}
+
+/** A call under way. */
+export interface Sent {
+  readonly slot: number
+  readonly sentAt: number
+}
+
+/** Before anything was measured, a call is taken to last this long. */
+const firstLatencyGuessMs = 200
+
+export class Sends {
+  readonly ledger: Ledger
+  readonly brake: Brake
+  readonly #options: SendsOptions
+  #latencyMs = firstLatencyGuessMs
+
+  /** @param now what an earlier process may have sent counts until one window from here */
+  constructor(options: SendsOptions, now: number) {
+    const { emit, journal, limit, windowMs } = options
+    const restored = journal.history.kind === 'known' ? journal.history.doneAt : []
+    this.#options = options
+    this.ledger = new Ledger({ limit, windowMs, restored })
+    this.brake = new Brake({ limit, windowMs })
+    if (journal.history.kind === 'unknown') {
+      this.brake.hold(now + giveUpMarginMs + windowMs + guardMs)
+    }
+    emit({ type: 'schedule.restored', doneAt: restored })
+  }
+
+  /** How long a call takes, in milliseconds: a moving average. */
+  get latencyMs(): number {
+    return this.#latencyMs
+  }
+
+  /** What may be held and in flight at one time, just now. */
+  bounds(now: number): Bounds {
+    return {
+      limit: this.brake.workingLimit(now),
+      concurrency: this.brake.concurrency(this.#options.concurrency)
+    }
+  }
+
+  /** Enters a send that leaves right after; there has to be a free slot. */
+  begin(team: string, priority: Priority, now: number): Sent {
+    const slot = this.ledger.take(team, now)
+    if (slot === undefined) throw new Error('a call was about to leave without a slot')
+    this.brake.sent(now)
+    this.#options.journal.sent(slot, now)
+    this.#options.emit({ type: 'schedule.sent', slot, at: now, team, priority })
+    return { slot, sentAt: now }
+  }
+
+  succeeded(sent: Sent, now: number): void {
+    this.#answered(sent, now)
+    this.brake.succeeded()
+  }
+
+  failed(sent: Sent, now: number, error: unknown): void {
+    const held = this.ledger.used(now)
+    const contact = error instanceof ServiceError ? error.contact : undefined
+    if (contact === 'unsent') this.#release(sent)
+    else if (contact === 'answered') this.#answered(sent, now)
+    else this.#settle(sent, now + giveUpMarginMs)
+    if (!(error instanceof ServiceError)) return
+    const { code, retryAfterMs } = error
+    const nextFreeAt = this.ledger.nextFreeAt(now)
+    this.brake.failed({ code, sentAt: sent.sentAt, now, retryAfterMs, held, nextFreeAt })
+  }
+
+  #answered(sent: Sent, now: number): void {
+    this.#latencyMs += (now - sent.sentAt - this.#latencyMs) / 8
+    this.#settle(sent, now)
+  }
+
+  #settle({ slot }: Sent, doneAt: number): void {
+    this.ledger.settle(slot, doneAt)
+    this.#options.journal.settled(slot, doneAt)
+    this.#options.emit({ type: 'schedule.settled', slot, doneAt })
+  }
+
+  #release({ slot }: Sent): void {
+    this.ledger.release(slot)
+    this.#options.journal.unsent(slot)
+    this.#options.emit({ type: 'schedule.released', slot })
+  }
+}

@@ -1,0 +1,209 @@
+// List answers from pages: whole, to the byte, and for no more calls than pages.
+
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import t from 'tap'
+import type { CacheStatus } from '../../src/cache-status.ts'
+import { Chats } from '../../src/chats/chats.ts'
+import type { ListQuery } from '../../src/chats/query.ts'
+import { pageSize } from '../../src/chats/windows.ts'
+import { ServiceError } from '../../src/errors.ts'
+import type { Call, Fetch, Found, Need } from '../../src/ports.ts'
+import { FakeClock, settled } from '../support/fake-clock.ts'
+import { needOf } from '../support/needs.ts'
+import { chatsOf, chatTexts, holdsChats, pageFor, storedAt } from '../support/pages.ts'
+import { holds } from '../support/property.ts'
+
+const freshMs = 30_000
+const fetched: CacheStatus = {
+  kind: 'forward',
+  reason: 'uri-miss',
+  status: 200,
+  stored: true,
+  collapsed: false
+}
+
+/** Chats in front of a list that `next` may change before each page is fetched. */
+const chatsOn = (list: string[], next: (call: Call) => void = () => {}) => {
+  const clock = new FakeClock()
+  const calls: Call[] = []
+  const fetch: Fetch = async call => {
+    calls.push(call)
+    next(call)
+    clock.stall(1)
+    return { stored: storedAt(clock.now(), pageFor(call, list), freshMs), status: fetched }
+  }
+  return { clock, calls, chats: new Chats({ clock, fetch }) }
+}
+
+const offsets = (calls: readonly Call[]) => calls.map(call => call.offset)
+
+t.test('any window of any list is its slice, to the byte, for a call a page', async t => {
+  const texts = chatTexts(700)
+  const window = fc.record({ offset: fc.nat(800), limit: fc.integer({ min: 1, max: 1000 }) })
+  const property = fc.asyncProperty(fc.nat(700), window, async (total, query) => {
+    const list = texts.slice(0, total)
+    const { chats, calls } = chatsOn(list)
+    const answer = await chats.list(query, needOf())
+    assert(holdsChats(answer.body, list.slice(query.offset, query.offset + query.limit)))
+    assert.equal(answer.total, total)
+    assert(calls.length <= Math.ceil(query.limit / pageSize) + 1)
+    assert.equal(new Set(offsets(calls)).size, calls.length, 'no page is fetched twice')
+  })
+  await holds(t, property)
+})
+
+t.test('one page is asked for first, the others side by side', async t => {
+  const list = chatTexts(435)
+  const waiting: (() => void)[] = []
+  const calls: Call[] = []
+  const fetch: Fetch = call => {
+    calls.push(call)
+    const found: Found = { stored: storedAt(0, pageFor(call, list)), status: fetched }
+    return new Promise(resolve => waiting.push(() => resolve(found)))
+  }
+  const answer = new Chats({ clock: new FakeClock(), fetch }).list(
+    { offset: 150, limit: 1000 },
+    needOf()
+  )
+  t.same(offsets(calls), [100])
+  waiting[0]?.()
+  await settled()
+  t.same(offsets(calls), [100, 200, 300, 400])
+  for (const answerPage of waiting) answerPage()
+  t.ok(holdsChats((await answer).body, list.slice(150)))
+})
+
+t.test('a list that grows between two pages is never answered short', async t => {
+  const growth = fc.array(fc.nat(250), { minLength: 12, maxLength: 12 })
+  const window = fc.record({ offset: fc.nat(400), limit: fc.integer({ min: 1, max: 500 }) })
+  const property = fc.asyncProperty(fc.nat(400), window, growth, async (start, query, growth) => {
+    const list = chatTexts(start)
+    const steps = growth.values()
+    const grow = () => list.push(...chatTexts(steps.next().value ?? 0, list.length + 1))
+    const { chats, calls } = chatsOn(list, grow)
+    const { body, total } = await chats.list(query, needOf())
+    const wanted = list.slice(query.offset, Math.min(query.offset + query.limit, total))
+    assert(holdsChats(body, wanted), `${chatsOf(body).length} of ${wanted.length}`)
+    assert(calls.length <= Math.ceil(query.limit / pageSize) + 1)
+  })
+  await holds(t, property)
+})
+
+t.test('a list that shrinks between two pages is answered as far as it goes', async t => {
+  const list = chatTexts(300)
+  const { chats } = chatsOn(list, ({ offset }) => {
+    if (offset > 0) list.length = 150
+  })
+  const { body, total } = await chats.list({ offset: 0, limit: 300 }, needOf())
+  t.equal(total, 150)
+  t.ok(holdsChats(body, list.slice(0, 150)))
+})
+
+t.test('beyond a total that is fresh, an answer is empty and costs no call', async t => {
+  const { chats, calls, clock } = chatsOn(chatTexts(435))
+  await chats.list({ offset: 400, limit: 10 }, needOf())
+  const { body, total, status, ageMs } = await chats.list({ offset: 435, limit: 10 }, needOf())
+  t.same([chatsOf(body), total, ageMs], [[], 435, 0])
+  t.match(JSON.parse(body.toString()), { meta: { total: 435 } })
+  t.same(status, { kind: 'hit', ttlMs: freshMs })
+  t.equal(calls.length, 1)
+  await chats.list({ offset: 434, limit: 10 }, needOf())
+  t.equal(calls.length, 2, 'but the last chat is not beyond it')
+  await clock.advance(freshMs)
+  await chats.list({ offset: 9999, limit: 10 }, needOf())
+  t.equal(calls.length, 3, 'and an old total is not trusted')
+})
+
+t.test('beyond a total that nobody knows, one call finds it out', async t => {
+  const { chats, calls } = chatsOn(chatTexts(7))
+  const { body, total } = await chats.list({ offset: 5000, limit: 1000 }, needOf())
+  t.same(offsets(calls), [5000])
+  t.same([chatsOf(body), total], [[], 7])
+})
+
+t.test('each list has an end of its own', async t => {
+  const { chats, calls } = chatsOn(chatTexts(7))
+  const beyond: ListQuery = { offset: 7, limit: 10 }
+  await chats.list(beyond, needOf())
+  await chats.list({ ...beyond, sort: 'chats.closedAt' }, needOf())
+  await chats.list({ ...beyond, sort: 'chats.closedAt', order: 'asc' }, needOf())
+  t.same(
+    calls.map(call => call.target),
+    [
+      '/chats?offset=0&limit=100',
+      '/chats?sort=chats.closedAt&offset=0&limit=100',
+      '/chats?sort=chats.closedAt&order=asc&offset=0&limit=100'
+    ]
+  )
+})
+
+t.test('an older page does not bring back an older end', async t => {
+  const clock = new FakeClock()
+  const totals = [5, 9]
+  const fetch: Fetch = async call => {
+    const total = totals.shift()!
+    // The second answer is the older one: it was stored before the first.
+    const at = clock.now() - (total === 9 ? 1000 : 0)
+    return { stored: storedAt(at, pageFor(call, chatTexts(total)), freshMs), status: fetched }
+  }
+  const chats = new Chats({ clock, fetch })
+  await chats.list({ offset: 0, limit: 1 }, needOf())
+  await chats.list({ offset: 0, limit: 1 }, needOf())
+  t.equal((await chats.list({ offset: 7, limit: 1 }, needOf())).total, 5)
+})
+
+/** An answer joined from two pages that the cache found as told. */
+const joined = async (first: Partial<Found>, second: Partial<Found>, ages = [1000, 5000]) => {
+  const clock = new FakeClock()
+  const abouts = [first, second]
+  const fetch: Fetch = async call => {
+    const index = call.offset / pageSize
+    const list = chatTexts(200 + index)
+    const at = clock.now() - ages[index]!
+    return { stored: storedAt(at, pageFor(call, list)), status: fetched, ...abouts[index] }
+  }
+  return new Chats({ clock, fetch }).list({ offset: 0, limit: 200 }, needOf())
+}
+
+t.test('a joined answer is as old as its oldest page and as right as its newest', async t => {
+  t.match(await joined({}, {}), { ageMs: 5000, lifetimeMs: 30_000, total: 200 })
+  t.match(await joined({}, {}, [5000, 1000]), { ageMs: 5000, lifetimeMs: 30_000, total: 201 })
+})
+
+t.test('a joined answer is a hit only if all of its pages are', async t => {
+  const hit = (ttlMs: number): Partial<Found> => ({ status: { kind: 'hit', ttlMs } })
+  t.same((await joined(hit(9000), hit(4000))).status, { kind: 'hit', ttlMs: 4000 })
+  t.same((await joined(hit(9000), {})).status, fetched)
+  t.same((await joined({}, hit(9000))).status, fetched)
+})
+
+t.test('the times of an answer are the longest of its calls, if there were any', async t => {
+  const one = { timing: { queueMs: 5, upstreamMs: 70 } }
+  const other = { timing: { queueMs: 20, upstreamMs: 30 } }
+  t.same((await joined(one, other)).timing, { queueMs: 20, upstreamMs: 70 })
+  t.same((await joined({}, other)).timing, other.timing)
+  t.notOk('timing' in (await joined({}, {})))
+})
+
+t.test('a page that cannot be had fails the answer, whichever it is', async t => {
+  const failure = new ServiceError('upstream_error', 'HelpCrunch failed.')
+  for (const bad of [0, 100, 200]) {
+    const { chats } = chatsOn(chatTexts(300), ({ offset }) => {
+      if (offset === bad) throw failure
+    })
+    await t.rejects(chats.list({ offset: 0, limit: 300 }, needOf()), failure)
+  }
+})
+
+t.test('the need travels unchanged to every page', async t => {
+  const need = needOf({ team: 'green', deadline: 7 })
+  const needs: Need[] = []
+  const fetch: Fetch = async (call, need) => {
+    needs.push(need)
+    return { stored: storedAt(0, pageFor(call, chatTexts(300))), status: fetched }
+  }
+  await new Chats({ clock: new FakeClock(), fetch }).list({ offset: 0, limit: 300 }, need)
+  t.equal(needs.length, 3)
+  t.ok(needs.every(one => one === need))
+})

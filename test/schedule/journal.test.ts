@@ -1,0 +1,454 @@
+// What a start finds of earlier processes: after a clean end, a kill, a reboot, or damage.
+
+import assert from 'node:assert/strict'
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import * as fs from 'node:fs'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import fc from 'fast-check'
+import t from 'tap'
+import { systemClock } from '../../src/clock.ts'
+import { type History, type JournalOptions, openJournal } from '../../src/schedule/journal.ts'
+import { holds } from '../support/property.ts'
+
+const now = 1_000_000
+const giveUpMarginMs = 1000
+const capacity = 4
+const boot = 'd8626147-fdd3-44ea-81f8-18f39a172e98'
+
+const open = (directory: string, about: Partial<JournalOptions> = {}) => {
+  const warnings: string[] = []
+  const journal = openJournal({
+    directory,
+    capacity,
+    now,
+    giveUpMarginMs,
+    bootId: boot,
+    warn: message => warnings.push(message),
+    ...about
+  })
+  return Object.assign(journal, { warnings })
+}
+
+/** What the next start finds; the journal must be closed. */
+const historyIn = (directory: string, about: Partial<JournalOptions> = {}): History => {
+  const journal = open(directory, about)
+  journal.close()
+  return journal.history
+}
+
+const known = (...doneAt: number[]): History => ({ kind: 'known', doneAt })
+
+const instants = (history: History): readonly number[] => {
+  assert(history.kind === 'known')
+  return history.doneAt
+}
+
+/** A directory whose journal has one settled, one unsettled and two empty slots. */
+const journalIn = (directory: string): Buffer => {
+  fs.rmSync(join(directory, 'journal'), { force: true })
+  const journal = open(directory)
+  journal.sent(0, now - 900)
+  journal.settled(0, now - 700)
+  journal.sent(2, now - 10)
+  journal.close()
+  return fs.readFileSync(join(directory, 'journal'))
+}
+const journaled = known(now - 700, now + giveUpMarginMs)
+
+t.test('no journal is a first boot, and makes the directory', async t => {
+  const directory = join(t.testdir(), 'deep', 'state')
+  const journal = open(directory)
+  t.same(journal.history, { kind: 'first-boot' })
+  t.same(journal.warnings, [])
+  journal.close()
+  t.same(fs.readdirSync(directory), ['journal'])
+  t.same(historyIn(directory), known(), 'the next start finds that nothing was sent')
+})
+
+t.test('answered calls keep their instant, unsettled ones count from this start', async t => {
+  const directory = t.testdir()
+  const first = open(directory)
+  first.sent(0, now + 1)
+  first.settled(0, now + 31.25)
+  first.sent(1, now + 2)
+  first.sent(2, now + 3)
+  first.unsent(2)
+  first.sent(3, now + 4)
+  first.settled(3, now + 4 + giveUpMarginMs)
+  first.close()
+  const later = now + 500
+  const second = open(directory, { now: later })
+  t.same(second.history, known(now + 31.25, later + giveUpMarginMs, now + 4 + giveUpMarginMs))
+  t.same(second.warnings, [])
+  second.close()
+})
+
+t.test('what was found is found again, in the same slots, until they are taken anew', async t => {
+  const directory = t.testdir()
+  journalIn(directory)
+  t.same(historyIn(directory, { now: now + 50 }), known(now - 700, now + 50 + giveUpMarginMs))
+  t.same(historyIn(directory, { now: now + 60 }), known(now - 700, now + 50 + giveUpMarginMs))
+  const third = open(directory)
+  third.sent(1, now + 70)
+  third.settled(1, now + 80)
+  third.close()
+  t.same(historyIn(directory), known(now - 700, now + 80))
+})
+
+t.test('calls of another boot, or of a machine without boots, count as sent now', async t => {
+  const directory = t.testdir()
+  journalIn(directory)
+  const allNow = known(now + giveUpMarginMs, now + giveUpMarginMs)
+  t.same(historyIn(directory, { bootId: 'another' }), allNow)
+  journalIn(directory)
+  t.same(historyIn(directory, { now: 5, bootId: 'another' }), known(1005, 1005), 'a younger clock')
+  t.same(historyIn(directory, { bootId: '' }), allNow)
+  t.same(historyIn(directory, { now: now + 9, bootId: '' }), known(now + 1009, now + 1009))
+})
+
+t.test('the boot is the machine’s unless a test says otherwise', async t => {
+  const directory = t.testdir()
+  const own = { directory, capacity, now, giveUpMarginMs, warn: t.fail }
+  const first = openJournal(own)
+  first.settled(0, now - 5)
+  first.close()
+  const second = openJournal(own)
+  second.close()
+  const linux = fs.existsSync('/proc/sys/kernel/random/boot_id')
+  t.same(second.history, known(linux ? now - 5 : now + giveUpMarginMs))
+})
+
+t.test('the journal never grows, and follows a larger or smaller allowance', async t => {
+  const directory = t.testdir()
+  const size = () => fs.statSync(join(directory, 'journal')).size
+  const first = open(directory)
+  const before = size()
+  for (let call = 0; call < 1000; call++) {
+    first.sent(call % capacity, now)
+    first.settled(call % capacity, now - 2000 + call)
+  }
+  t.throws(() => first.sent(capacity, now), RangeError, 'there is no such slot')
+  t.equal(size(), before)
+  first.close()
+  const found = known(now - 1004, now - 1003, now - 1002, now - 1001)
+  t.same(historyIn(directory, { capacity: 2 }), found, 'none is forgotten')
+  t.equal(size(), before, 'none can be dropped')
+  const grown = open(directory, { capacity: 100 })
+  t.same(grown.history, found)
+  grown.settled(99, now)
+  grown.close()
+  t.same(historyIn(directory), known(...instants(found), now))
+  t.ok(size() > before)
+})
+
+t.test('a closed journal takes nothing more', async t => {
+  const directory = t.testdir()
+  const journal = open(directory)
+  journal.sent(0, now)
+  journal.close()
+  journal.close()
+  journal.settled(0, now)
+  t.same(historyIn(directory), known(now + giveUpMarginMs))
+})
+
+/** What a journal should say, told in the simplest way: a call's state and instant by slot. */
+class Remembered {
+  readonly #slots = new Map<number, { readonly settled: boolean; readonly at: number }>()
+
+  note(what: 'sent' | 'settled' | 'unsent', slot: number, at: number): void {
+    if (what === 'unsent') this.#slots.delete(slot)
+    else this.#slots.set(slot, { settled: what === 'settled', at })
+  }
+
+  /** A start, after which what was found stands in the first slots. */
+  start(latest: number, sameBoot: boolean): number[] {
+    const bySlot = [...this.#slots].sort(([a], [b]) => a - b)
+    const doneAt = bySlot.map(([, { settled, at }]) => (sameBoot && settled ? at : latest))
+    this.#slots.clear()
+    for (const [slot, at] of doneAt.entries()) this.note('settled', slot, at)
+    return doneAt
+  }
+}
+
+const aStep = fc.record({
+  what: fc.constantFrom(...(['sent', 'settled', 'unsent', 'restart', 'reboot'] as const)),
+  slot: fc.nat(capacity - 1),
+  afterMs: fc.double({ min: 0, max: 1e5, noNaN: true })
+})
+type Step = typeof aStep extends fc.Arbitrary<infer Value> ? Value : never
+
+function live(directory: string, steps: readonly Step[]): void {
+  const model = new Remembered()
+  let clock = { now: 1000, bootId: 'boot 0' }
+  let journal = open(directory, clock)
+  for (const [index, { what, slot, afterMs }] of steps.entries()) {
+    clock = { ...clock, now: clock.now + afterMs }
+    if (what === 'restart' || what === 'reboot') {
+      if (what === 'reboot') clock = { now: 10, bootId: `boot ${index + 1}` }
+      journal.close()
+      journal = open(directory, clock)
+      const expected = model.start(clock.now + giveUpMarginMs, what === 'restart')
+      assert.deepEqual(journal.history, known(...expected))
+    } else {
+      journal[what](slot, clock.now)
+      model.note(what, slot, clock.now)
+    }
+  }
+  journal.close()
+  assert.deepEqual(journal.warnings, [])
+}
+
+t.test('any life of slots, starts and reboots is found as a model remembers it', async t => {
+  const root = t.testdir()
+  let lives = 0
+  const property = fc.property(fc.array(aStep, { maxLength: 40 }), steps =>
+    live(join(root, String(lives++)), steps)
+  )
+  await holds(t, property, { numRuns: 150 })
+})
+
+t.test('every damaged byte is noticed', async t => {
+  const directory = t.testdir()
+  const path = join(directory, 'journal')
+  const whole = journalIn(directory)
+  let flips = 0
+  for (let at = 0; at < whole.length; at++) {
+    for (const mask of [0x01, 0x80, 0xff]) {
+      const damaged = Buffer.from(whole)
+      damaged.writeUInt8(damaged.readUInt8(at) ^ mask, at)
+      fs.writeFileSync(path, damaged)
+      const journal = open(directory)
+      journal.close()
+      assert.equal(journal.history.kind, 'unknown', `byte ${at} xor ${mask}`)
+      assert.equal(journal.warnings.length, 1)
+      flips++
+    }
+  }
+  fs.writeFileSync(path, whole)
+  t.same(historyIn(directory), journaled, `${flips} damages noticed, the whole one believed`)
+})
+
+t.test('a cell in the place of another is noticed', async t => {
+  const directory = t.testdir()
+  const whole = journalIn(directory)
+  const swapped = Buffer.from(whole)
+  whole.copy(swapped, 64, 96, 128)
+  whole.copy(swapped, 96, 64, 96)
+  fs.writeFileSync(join(directory, 'journal'), swapped)
+  t.equal(historyIn(directory).kind, 'unknown')
+})
+
+t.test('a journal of any other length is noticed', async t => {
+  const directory = t.testdir()
+  const path = join(directory, 'journal')
+  const whole = journalIn(directory)
+  for (let length = 0; length < whole.length; length++) {
+    fs.writeFileSync(path, whole.subarray(0, length))
+    assert.equal(historyIn(directory).kind, 'unknown', `${length} bytes`)
+  }
+  fs.writeFileSync(path, Buffer.concat([whole, whole.subarray(-32)]))
+  t.equal(historyIn(directory).kind, 'unknown')
+})
+
+const foreign = {
+  'a text': Buffer.from('Dear diary, today I sent nothing.\n'.repeat(10)),
+  zeros: Buffer.alloc(192)
+}
+
+for (const [what, content] of Object.entries(foreign)) {
+  t.test(`${what} in place of the journal is warned about once and replaced`, async t => {
+    const directory = t.testdir({ journal: content })
+    const journal = open(directory)
+    t.match(journal.history, { kind: 'unknown', reason: /^the journal is foreign/ })
+    t.equal(journal.warnings.length, 1)
+    t.match(journal.warnings[0], directory)
+    t.notMatch(journal.warnings[0], '\n')
+    journal.sent(1, now)
+    journal.close()
+    t.equal(historyIn(directory).kind, 'known')
+  })
+}
+
+t.test('a huge file in place of the journal is not read', async t => {
+  const directory = t.testdir({ journal: '' })
+  fs.truncateSync(join(directory, 'journal'), 2 ** 40)
+  t.same(historyIn(directory), { kind: 'unknown', reason: 'the journal is foreign' })
+})
+
+t.test(
+  'after damage every slot is held, so that a kill in the first window loses nothing',
+  async t => {
+    const directory = t.testdir({ journal: 'damaged' })
+    t.equal(historyIn(directory).kind, 'unknown')
+    const held = Array<number>(capacity).fill(now + giveUpMarginMs)
+    t.same(historyIn(directory, { now: now + 5 }), known(...held))
+  }
+)
+
+t.test('an instant that has not come yet is not believed', async t => {
+  const directory = t.testdir()
+  journalIn(directory)
+  t.equal(historyIn(directory, { now: now - 4000 }).kind, 'unknown')
+  journalIn(directory)
+  const unsettled = open(directory, { now: now - 3000 })
+  unsettled.sent(0, now)
+  unsettled.close()
+  t.equal(historyIn(directory, { now: now - 3000 }).kind, 'unknown', 'nor that of a send')
+})
+
+t.test(
+  'a journal that cannot be written is warned about once, and does not stop anything',
+  async t => {
+    const places = t.testdir({
+      file: 'text',
+      taken: { journal: {} },
+      blocked: { 'journal.new': {} }
+    })
+    for (const place of ['file', 'file/below', 'taken', 'blocked']) {
+      const journal = open(join(places, place))
+      t.match(journal.history, { kind: 'unknown', reason: /cannot be written \(\w+\)$/ }, place)
+      t.equal(journal.warnings.length, 1)
+      journal.sent(0, now)
+      journal.settled(0, now)
+      journal.unsent(1_000_000)
+      journal.close()
+      t.equal(journal.warnings.length, 1)
+    }
+  }
+)
+
+t.test('an old journal that could not be replaced is not believed later', async t => {
+  const directory = t.testdir()
+  journalIn(directory)
+  fs.mkdirSync(join(directory, 'journal.new'))
+  t.match(historyIn(directory), { kind: 'unknown', reason: /cannot be written/ })
+  fs.rmdirSync(join(directory, 'journal.new'))
+  t.match(historyIn(directory), { kind: 'unknown', reason: 'the journal is empty' })
+  t.equal(historyIn(directory).kind, 'known')
+})
+
+t.test('a pipe in place of the journal keeps nobody waiting', async t => {
+  const directory = t.testdir()
+  const mkfifo = spawn('sh', ['-c', 'mkfifo "$0"', join(directory, 'journal')])
+  await once(mkfifo, 'close')
+  t.match(historyIn(directory), { kind: 'unknown', reason: 'the journal is foreign' })
+})
+
+const descriptors = '/proc/self/fd'
+const linuxOnly = !fs.existsSync(descriptors) && 'needs /proc'
+
+t.test(
+  'a write that fails is warned about once, and the rest not believed',
+  {
+    skip: linuxOnly
+  },
+  async t => {
+    const directory = t.testdir()
+    const journal = open(directory)
+    journal.sent(0, now)
+    const ofJournal = (fd: string) => {
+      const link = join(descriptors, fd)
+      return fs.existsSync(link) && fs.readlinkSync(link) === join(directory, 'journal')
+    }
+    fs.closeSync(Number(fs.readdirSync(descriptors).find(ofJournal)))
+    journal.settled(0, now)
+    journal.sent(1, now)
+    journal.close()
+    t.equal(journal.warnings.length, 1)
+    t.match(journal.warnings[0], /journal cannot be written \(EBADF\)/)
+    t.equal(historyIn(directory).kind, 'unknown')
+  }
+)
+
+const modulePath = new URL('../../src/schedule/journal.ts', import.meta.url).href
+
+/** A process that opens the journal and runs `body`, which says what it did by `say`. */
+function start(directory: string, slots: number, body: string) {
+  const program = `
+    import { writeSync } from 'node:fs'
+    import { openJournal } from ${JSON.stringify(modulePath)}
+    const say = line => writeSync(1, line + '\\n')
+    const open = () => openJournal({
+      directory: process.env.DIRECTORY, capacity: ${slots}, now: ${now},
+      giveUpMarginMs: ${giveUpMarginMs}, bootId: ${JSON.stringify(boot)}, warn: say
+    })
+    ${body}`
+  return spawn(process.execPath, ['--input-type=module', '--eval', program], {
+    env: { DIRECTORY: directory },
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
+}
+
+/** All whole lines that a process said until it was killed, which happens after `enough` of them. */
+async function saidUntilKilled(
+  child: ChildProcessByStdio<null, Readable, null>,
+  enough: number
+): Promise<string[]> {
+  let said = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    said += text
+    if (said.split('\n').length > enough) child.kill('SIGKILL')
+  })
+  const [, signal] = await once(child, 'close')
+  assert.equal(signal, 'SIGKILL')
+  return said.split('\n').slice(0, -1)
+}
+
+t.test('every send and settlement before a kill is found after it', async t => {
+  const directory = t.testdir()
+  const slots = 1_000_000
+  const child = start(
+    directory,
+    slots,
+    `const journal = open()
+     for (let slot = 0; slot < ${slots}; slot++) {
+       journal.sent(slot, slot)
+       if (slot % 3 === 0) journal.settled(slot, slot + 0.5)
+       say(String(slot))
+     }`
+  )
+  const sends = (await saidUntilKilled(child, 2000)).length
+  const doneAt = instants(historyIn(directory, { capacity: slots }))
+  t.ok(doneAt.length === sends || doneAt.length === sends + 1, `${sends} sends were said`)
+  const expected = Array.from({ length: sends }, (_, slot) =>
+    slot % 3 === 0 ? slot + 0.5 : now + giveUpMarginMs
+  )
+  t.same(doneAt.slice(0, sends), expected)
+})
+
+/** Kills its own process before `name`, or when half of it (for a write) or all of it is done. */
+const killAt = (name: string, when: 'before' | 'after') => `
+  import fs from 'node:fs'
+  import { syncBuiltinESMExports } from 'node:module'
+  const real = fs.${name}
+  fs.${name} = (file, bytes, done, length, position) => {
+    const written = ${name === 'writeSync'} ? length / 2 : length
+    if (${when === 'after'}) real(file, bytes, done, written, position)
+    process.kill(process.pid, 'SIGKILL')
+  }
+  syncBuiltinESMExports()
+  open()`
+
+for (const name of ['mkdirSync', 'rmSync', 'openSync', 'writeSync', 'fsyncSync', 'renameSync']) {
+  t.test(`a kill around ${name} leaves the old journal or the new one`, async t => {
+    const directory = t.testdir()
+    journalIn(directory)
+    for (const when of ['before', 'after'] as const) {
+      await saidUntilKilled(start(directory, 1000, killAt(name, when)), 1)
+      t.same(historyIn(directory), journaled, when)
+    }
+  })
+}
+
+t.test('a write costs microseconds', async t => {
+  const journal = open(t.testdir(), { capacity: 120 })
+  const writes = 20_000
+  const from = systemClock.now()
+  for (let write = 0; write < writes; write++) journal.sent(write % 120, now)
+  const eachUs = ((systemClock.now() - from) / writes) * 1000
+  journal.close()
+  t.comment(`${eachUs.toFixed(1)} µs a write`)
+  t.ok(eachUs < 1000)
+})

@@ -1,0 +1,23 @@
+/**
+ * A certificate for 127.0.0.1 that signed itself, and its key: known to the whole world, for tests
+ * of what a client says to a server that nobody vouches for.
+ */
+
+export const selfSigned = {
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgUIHfkGLAS7LiusR9
+PNEIPlMwdZt37qv2zgyzmYszIUahRANCAASIKAa8HvvoOOuY4+SabD6fAOe1K+T2
+rJXHm/pUYdvMnHdQUVe04acRQdBVwaxQxdVIfGV3ryBtPGVkeTi8HRGZ
+-----END PRIVATE KEY-----`,
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBnDCCAUGgAwIBAgIUZT/zy1VPsyw3wvbl+2aEQHX/9cUwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMjE3NDE0NFoYDzIxMjYxMDI5
+MTc0MTQ0WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAASIKAa8HvvoOOuY4+SabD6fAOe1K+T2rJXHm/pUYdvMnHdQUVe04acR
+QdBVwaxQxdVIfGV3ryBtPGVkeTi8HRGZo28wbTAdBgNVHQ4EFgQU5mcJs2p4jXER
+GdGQ3RUeV3zAyCUwHwYDVR0jBBgwFoAU5mcJs2p4jXERGdGQ3RUeV3zAyCUwDwYD
+VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
+zj0EAwIDSQAwRgIhAL8v9g0ZPu9Qa1lvF92AQ3n8WsxietaXhZNKGhqo1tFAAiEA
++HTR0Wjl5uovHjfUX3RUdzJPO3azI+Sz6VHia5Q/jDs=
+-----END CERTIFICATE-----`
+}

@@ -1,0 +1,79 @@
+// How far an exchange got, whatever order undici calls it in.
+
+import t from 'tap'
+import type { Dispatcher } from 'undici'
+import { Exchange, TooLargeError } from '../../src/upstream/exchange.ts'
+
+class Controller implements Dispatcher.DispatchController {
+  reason: Error | null = null
+  readonly paused = false
+
+  get aborted(): boolean {
+    return this.reason !== null
+  }
+
+  abort(reason: Error): void {
+    this.reason = reason
+  }
+
+  pause(): void {}
+
+  resume(): void {}
+}
+
+const exchangeOf = (maxBytes = 10) => ({
+  exchange: new Exchange(maxBytes),
+  controller: new Controller()
+})
+
+t.test('a response is whole when it ends, and its parts are joined', async t => {
+  const { exchange, controller } = exchangeOf()
+  t.equal(exchange.contact, 'unsent')
+  exchange.onRequestStart(controller)
+  t.equal(exchange.contact, 'unanswered')
+  exchange.onResponseStart(controller, 200, { 'x-a': 'b' })
+  t.equal(exchange.contact, 'answered')
+  for (const part of ['12345', '67890']) exchange.onResponseData(controller, Buffer.from(part))
+  exchange.onResponseEnd()
+  const { status, headers, body } = await exchange.response
+  t.same([status, headers, body.toString()], [200, { 'x-a': 'b' }, '1234567890'])
+})
+
+t.test('one byte too many ends it at once', async t => {
+  const { exchange, controller } = exchangeOf()
+  exchange.onRequestStart(controller)
+  exchange.onResponseStart(controller, 200, {})
+  exchange.onResponseData(controller, Buffer.alloc(11))
+  await t.rejects(exchange.response)
+  t.ok(controller.reason instanceof TooLargeError)
+})
+
+t.test('what is given up while it waits for a connection is never sent', async t => {
+  const { exchange, controller } = exchangeOf()
+  const reason = new Error('too late')
+  exchange.abort(reason)
+  await t.rejects(exchange.response, reason)
+  exchange.onRequestStart(controller)
+  t.equal(controller.reason, reason)
+  t.equal(exchange.contact, 'unsent')
+})
+
+t.test('what was sent once is not sent again behind the back of the ledger', async t => {
+  const { exchange, controller } = exchangeOf()
+  exchange.onRequestStart(controller)
+  const again = new Controller()
+  exchange.onRequestStart(again)
+  t.ok(again.aborted)
+  await t.rejects(exchange.response, /the connection was lost/)
+  t.equal(exchange.contact, 'unanswered')
+})
+
+t.test('an interim response is an answer, but not the one that is waited for', async t => {
+  const { exchange, controller } = exchangeOf()
+  exchange.onRequestStart(controller)
+  exchange.onResponseStart(controller, 103, { link: '</x>' })
+  t.equal(exchange.contact, 'answered')
+  exchange.onResponseStart(controller, 200, {})
+  exchange.onResponseEnd()
+  t.match(await exchange.response, { status: 200, headers: {} })
+})
