@@ -48,3 +48,8 @@ export function parseHttpDate(text: string): number | undefined {
   const date = Date.parse(text.endsWith('GMT') ? text : `${text} GMT`)
   return Number.isNaN(date) ? undefined : date
 }
+
+/** Unix milliseconds as people and JSON read them: ISO 8601, UTC. */
+export function toIsoDate(wallMs: number): string {
+  return new Date(wallMs).toISOString()
+}

@@ -66,6 +66,27 @@ export const variables = {
     "the callers' listener: port",
     8080
   ),
+  ADMIN_HOST: Type.String({
+    default: '127.0.0.1',
+    description: "the operators' listener: address",
+    example: '127.0.0.1',
+    pattern: '^[A-Za-z0-9.:_-]+$'
+  }),
+  ADMIN_PORT: integer(
+    { minimum: 0, maximum: 65_535, default: 8081 },
+    "the operators' listener: port; 0 turns it off",
+    8081
+  ),
+  ADMIN_ALLOWED_HOSTS: Type.String({
+    default: '',
+    description: 'names admitted as `Host` there besides localhost and IP literals',
+    example: 'proxy.internal.example.com'
+  }),
+  ADMIN_TOKEN: secret(
+    'if set, asked of everything there (Bearer, or the password of Basic)',
+    'a-long-random-token',
+    { pattern: '^[\\x21-\\x7e]{1,4096}$' }
+  ),
   TEAM_TOKENS: secret(
     '`team=token[:weight]`, comma-separated; a team may have several tokens',
     'blue=a-long-random-token:2,green=another-long-token'
@@ -128,11 +149,15 @@ type Values = { [N in Name]: Static<(typeof variables)[N]> }
 type Environment = Record<string, string | undefined>
 
 export interface Config
-  extends Omit<Values, 'HELPCRUNCH_BASE_URL' | 'TEAM_TOKENS' | 'CORS_ORIGINS'> {
+  extends Omit<
+    Values,
+    'HELPCRUNCH_BASE_URL' | 'TEAM_TOKENS' | 'CORS_ORIGINS' | 'ADMIN_ALLOWED_HOSTS'
+  > {
   readonly HELPCRUNCH_BASE_URL: URL
   /** Empty: no token is asked for and everybody is the team `anonymous`. */
   readonly TEAM_TOKENS: readonly Team[]
   readonly CORS_ORIGINS: readonly string[]
+  readonly ADMIN_ALLOWED_HOSTS: readonly string[]
 }
 
 /** Carries every problem of a bad environment, one line each. */
@@ -245,7 +270,8 @@ function assemble(values: Values, problems: string[]): Config {
     ...values,
     HELPCRUNCH_BASE_URL: baseUrl.value,
     TEAM_TOKENS: teams.value,
-    CORS_ORIGINS: origins.value
+    CORS_ORIGINS: origins.value,
+    ADMIN_ALLOWED_HOSTS: values.ADMIN_ALLOWED_HOSTS.toLowerCase().split(',').filter(Boolean)
   }
 }
 

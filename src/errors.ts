@@ -23,6 +23,7 @@ export const errorKinds = {
   upstream_rejected: kind(400, 'caller', 'HelpCrunch rejected the request'),
   bad_request: kind(400, 'caller', 'The request could not be read'),
   unauthenticated: kind(401, 'caller', 'A team token is needed'),
+  forbidden: kind(403, 'caller', 'This request is not allowed here'),
   not_found: kind(404, 'caller', 'There is no such route'),
   method_not_allowed: kind(405, 'caller', 'This route does not take that method'),
   request_timeout: kind(408, 'caller', 'The request took too long to arrive'),

@@ -50,15 +50,20 @@ async function start(config: Config, logger: Logger): Promise<void> {
   )
   const teams = config.TEAM_TOKENS.map(team => team.name)
   logger.info({ upstream: config.HELPCRUNCH_BASE_URL.href, teams }, 'starting')
+  if (config.ADMIN_PORT > 0) {
+    await service.admin.listen({ host: config.ADMIN_HOST, port: config.ADMIN_PORT })
+  }
   await service.app.listen({ host: config.HOST, port: config.PORT })
 }
 
 /** Readiness first, then the door, then whoever is still inside; nobody is cut off before the end. */
 async function shutDown(service: Service, config: Config): Promise<void> {
-  const { server } = service.app
+  const servers = [service.app.server, service.admin.server]
   const graceMs = config.SHUTDOWN_GRACE_SECONDS * 1000
   service.unready()
-  const forced = systemClock.after(graceMs * (1 - closingShare), () => server.closeAllConnections())
+  const forced = systemClock.after(graceMs * (1 - closingShare), () => {
+    for (const server of servers) server.closeAllConnections()
+  })
   await pause(Math.min(config.SHUTDOWN_DELAY_SECONDS * 1000, graceMs / 2))
   service.drain(graceMs)
   let closed = false
@@ -67,7 +72,7 @@ async function shutDown(service: Service, config: Config): Promise<void> {
   })
   // A connection that has finished its reply is idle, and nobody else would close it.
   while (!closed) {
-    server.closeIdleConnections()
+    for (const server of servers) server.closeIdleConnections()
     await Promise.race([closing, pause(20)])
   }
   forced.cancel()
@@ -90,7 +95,7 @@ function explain(error: unknown): string {
   if (error instanceof StateLockedError) return error.message
   const { code, message, stack } = error as NodeJS.ErrnoException
   if (code === 'EADDRINUSE')
-    return `${message}: another process has this port; set PORT to a free one`
+    return `${message}: another process has this port; set PORT or ADMIN_PORT to a free one`
   if (code === 'EACCES' || code === 'EADDRNOTAVAIL')
     return `${message}: set HOST and PORT to an address of this machine that may be used`
   return stack ?? String(error)

@@ -103,3 +103,19 @@ export type Event =
   | { readonly type: 'schedule.released'; readonly slot: number }
 
 export type Emit = (event: Event) => void
+
+/** What the schedule says of itself. Instants are `Clock.now()`. */
+export interface ScheduleReport {
+  /** Slots in any window: the configured ones, and those left beside whoever else uses the key. */
+  readonly limit: number
+  readonly workingLimit: number
+  readonly used: number
+  readonly inFlight: number
+  /** What stands in the way of sending, if anything does. */
+  readonly mode: 'open' | 'held' | 'paused' | 'key-refused' | 'failing'
+  /** The instant before which nothing is sent. */
+  readonly nextSendAt: number
+  /** Why earlier sends are not known, if they are not. */
+  readonly journalProblem: string | undefined
+  readonly waiting: readonly { team: string; priority: Priority; arrivedAt: number }[]
+}

@@ -7,6 +7,7 @@
  */
 
 import type { FastifyInstance } from 'fastify'
+import { createAdminApp } from './admin/app.ts'
 import { Cache } from './cache/cache.ts'
 import { createMemoryStore } from './cache/memory-store.ts'
 import { Chats } from './chats/chats.ts'
@@ -15,6 +16,8 @@ import type { Config } from './config.ts'
 import { createApp } from './http/app.ts'
 import { Audit } from './observe/audit.ts'
 import type { Logger } from './observe/log.ts'
+import { createMetrics } from './observe/metrics.ts'
+import { statusOf } from './observe/status.ts'
 import type { Attempt } from './ports.ts'
 import type { Journal } from './schedule/journal.ts'
 import { Schedule } from './schedule/schedule.ts'
@@ -23,7 +26,9 @@ import { createUpstream } from './upstream/client.ts'
 const megabyte = 1024 * 1024
 
 export interface Service {
+  /** The callers' listener and the operators', not yet listening. */
   readonly app: FastifyInstance
+  readonly admin: FastifyInstance
   /** Turns readiness red; replies close their connections from now on. */
   unready(): void
   /** Refuses what waits for the upstream and all that will; calls in flight go on. */
@@ -49,21 +54,26 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     concurrency: config.UPSTREAM_CONCURRENCY,
     maxBodyBytes: Math.floor(config.UPSTREAM_MAX_BODY_MB * megabyte)
   })
-  const { chats, schedule } = joinRooms({
+  const { audit, chats, schedule } = joinRooms({
     ...options,
     attempt: upstream.attempt,
     random: Math.random
   })
   let draining = false
   const app = await createApp({ config, clock, logger, chats, draining: () => draining })
+  const windowMs = config.UPSTREAM_WINDOW_SECONDS * 1000
+  const sources = { clock, windowMs, audit, schedule: () => schedule.report() }
+  const status = () => statusOf(sources)
+  const admin = createAdminApp({ config, logger, status, metrics: createMetrics(status) })
   return {
     app,
+    admin,
     unready: () => {
       draining = true
     },
     drain: retryAfterMs => schedule.drain(retryAfterMs),
     close: async () => {
-      await app.close()
+      await Promise.all([app.close(), admin.close()])
       await upstream.close()
       journal.close()
     }

@@ -27,7 +27,7 @@ const problemsOf = (environment: Record<string, string>): readonly string[] => {
 
 const namesOf = (problems: readonly string[]) => problems.map(problem => problem.split(':', 1)[0])
 
-/** Values that each variable must refuse; a path may be anything. */
+/** Values that each variable must refuse; a path or a list of names may be anything. */
 const refused: Record<Name, readonly string[]> = {
   HELPCRUNCH_API_KEY: ['two words', 'ключ', 'a\tb', 'a\nb', 'x'.repeat(4097)],
   HELPCRUNCH_BASE_URL: [
@@ -50,6 +50,10 @@ const refused: Record<Name, readonly string[]> = {
   UPSTREAM_MAX_BODY_MB: ['0', '1025'],
   HOST: ['two words', 'http://127.0.0.1', '127.0.0.1/', '[::1]'],
   PORT: ['65536', '-1', '80.5'],
+  ADMIN_HOST: ['two words', 'http://127.0.0.1'],
+  ADMIN_PORT: ['65536', '-1'],
+  ADMIN_ALLOWED_HOSTS: [],
+  ADMIN_TOKEN: ['two words', 'ключ'],
   TEAM_TOKENS: [
     'blue',
     'blue=',
@@ -138,6 +142,10 @@ t.test('what is absent or empty has its default', async t => {
     UPSTREAM_MAX_BODY_MB: 16,
     HOST: '127.0.0.1',
     PORT: 8080,
+    ADMIN_HOST: '127.0.0.1',
+    ADMIN_PORT: 8081,
+    ADMIN_ALLOWED_HOSTS: [],
+    ADMIN_TOKEN: '',
     TEAM_TOKENS: [],
     ALLOW_ANONYMOUS: false,
     TEAM_RATE_LIMIT: 6000,
@@ -301,6 +309,7 @@ t.test('no problem repeats a part of a secret, however it was mistyped', async t
     .chain(unit => fc.string({ unit: fc.constantFrom(...unit), minLength: 12, maxLength: 140 }))
   const mistyped = fc.constantFrom<(secret: string) => Record<string, string>>(
     secret => ({ HELPCRUNCH_API_KEY: `${secret} x` }),
+    secret => ({ ADMIN_TOKEN: `${secret} x` }),
     secret => ({ HELPCRUNCH_BASE_URL: `https://${encodeURIComponent(secret)}@h` }),
     secret => ({ HELPCRUNCH_BASE_URL: `https://h/?key=${encodeURIComponent(secret)}` }),
     secret => ({ TEAM_TOKENS: secret }),

@@ -7,13 +7,14 @@ import { type ErrorCode, errorKinds, quoted, ServiceError } from '../src/errors.
 import { holds } from './support/property.ts'
 import { anyText } from './support/texts.ts'
 
-/** The contract's table. */
+/** The contract's table, and 403 of the operators' listener. */
 const statusByCode: Record<string, number> = {
   invalid_query: 400,
   invalid_body: 400,
   upstream_rejected: 400,
   bad_request: 400,
   unauthenticated: 401,
+  forbidden: 403,
   not_found: 404,
   chat_not_found: 404,
   method_not_allowed: 405,

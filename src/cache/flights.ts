@@ -74,6 +74,7 @@ class Flight<Result> implements Need {
   readonly #cancellation = new AbortController()
   readonly #clock: Clock
   readonly #onCancelled: () => void
+  #deadline = -Infinity
   #sent = false
 
   constructor(first: Pick<Need, 'team' | 'priority'>, clock: Clock, onCancelled: () => void) {
@@ -87,10 +88,9 @@ class Flight<Result> implements Need {
     return this.#cancellation.signal
   }
 
+  /** The latest of all who ever waited: whoever sleeps until it is not to be woken earlier. */
   get deadline(): number {
-    let latest = -Infinity
-    for (const { need } of this.#waiters) latest = Math.max(latest, need.deadline)
-    return latest
+    return this.#deadline
   }
 
   onSent(): void {
@@ -113,6 +113,7 @@ class Flight<Result> implements Need {
       const waiter: Waiter<Result> = { need, resolve, reject, leave, timer }
       need.signal.addEventListener('abort', leave)
       this.#waiters.add(waiter)
+      this.#deadline = Math.max(this.#deadline, need.deadline)
     })
   }
 

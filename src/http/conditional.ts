@@ -17,7 +17,7 @@ export function noneMatchFails(field: string | undefined, tag: string): boolean 
   if (field === undefined) return false
   if (field.trim() === '*') return true
   // Tags hold no quotes, so a linear scan for quoted strings finds each; no back-tracking.
-  for (const [, opaque] of field.matchAll(/(?:W\/)?("[^"]*")/g)) {
+  for (const [opaque] of field.matchAll(/"[^"]*"/g)) {
     if (opaque === tag) return true
   }
   return false

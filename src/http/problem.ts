@@ -38,7 +38,9 @@ export function problemOf(error: ServiceError, url: string): Problem {
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, error: ServiceError) {
   const problem = problemOf(error, request.raw.url ?? '')
   if (problem.retryAfter !== undefined) reply.header('retry-after', problem.retryAfter)
-  if (error.code === 'unauthenticated') reply.header('www-authenticate', 'Bearer')
+  if (error.code === 'unauthenticated' && !reply.hasHeader('www-authenticate')) {
+    reply.header('www-authenticate', 'Bearer')
+  }
   return reply
     .code(problem.status)
     .header('cache-control', 'no-store')

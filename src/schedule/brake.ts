@@ -13,6 +13,7 @@
  */
 
 import { type ErrorCode, ServiceError } from '../errors.ts'
+import type { ScheduleReport } from '../ports.ts'
 
 export interface BrakeOptions {
   readonly limit: number
@@ -31,7 +32,7 @@ export interface Verdict {
   readonly nextFreeAt: number | undefined
 }
 
-export type Mode = 'open' | 'paused' | 'key-refused' | 'failing'
+export type Mode = ScheduleReport['mode']
 
 /** A pause without any word from the upstream or the ledger starts here and doubles. */
 const firstPauseMs = 1000
@@ -74,6 +75,7 @@ export class Brake {
   mode(now: number): Mode {
     if (this.#nextProbeAt !== undefined) return 'key-refused'
     if (now < this.#pausedUntil) return 'paused'
+    if (now < this.#heldUntil) return 'held'
     return this.#trickles() ? 'failing' : 'open'
   }
 
@@ -155,6 +157,7 @@ export class Brake {
         return say('upstream_rate_limited', 'HelpCrunch limits the rate of calls')
       case 'failing':
         return say(this.#lastFailure, 'HelpCrunch keeps failing')
+      case 'held':
       case 'open':
         return say('budget_exhausted', 'No call to HelpCrunch is free before the deadline')
     }

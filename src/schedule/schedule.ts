@@ -9,7 +9,7 @@
 
 import type { Clock, Timer } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
-import type { Attempt, Call, Need, Page, Priority, Timing } from '../ports.ts'
+import type { Attempt, Call, Need, Page, Priority, ScheduleReport, Timing } from '../ports.ts'
 import { estimateFreeAt, estimateSendAt, type Outlook } from './estimate.ts'
 import { FairQueue } from './fair-queue.ts'
 import { hasRoom, judgeOf, Shares } from './reserves.ts'
@@ -94,6 +94,26 @@ export class Schedule {
   drain(retryAfterMs: number): void {
     this.#drainedAfterMs = retryAfterMs
     for (const waiting of [...this.#queue]) this.#dismiss(waiting, this.#shuttingDown())
+  }
+
+  report(): ScheduleReport {
+    const { clock, journal, limit } = this.#options
+    const { brake, ledger } = this.#sends
+    const now = clock.now()
+    return {
+      limit,
+      workingLimit: brake.workingLimit(now),
+      used: ledger.used(now),
+      inFlight: ledger.inFlight,
+      mode: brake.mode(now),
+      nextSendAt: brake.nextSendAt(),
+      journalProblem: journal.history.kind === 'unknown' ? journal.history.reason : undefined,
+      waiting: [...this.#queue].map(({ team, priority, arrivedAt }) => ({
+        team,
+        priority,
+        arrivedAt
+      }))
+    }
   }
 
   /** A team never takes the last places of each other configured team. */

@@ -8,7 +8,7 @@
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
 import { errors, Pool } from 'undici'
-import type { Clock } from '../clock.ts'
+import type { Clock, Timer } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
 import type { Call, Page } from '../ports.ts'
 import { decodePage, type Response } from './decode.ts'
@@ -51,7 +51,9 @@ class TimeoutError extends Error {}
 
 async function attempt(pool: Pool, options: UpstreamOptions, call: Call): Promise<Page> {
   const exchange = new Exchange(options.maxBodyBytes)
-  const timer = options.clock.after(options.timeoutMs, () => exchange.abort(new TimeoutError()))
+  const timer = patientTimer(options.clock, options.timeoutMs, () => {
+    exchange.abort(new TimeoutError())
+  })
   try {
     pool.dispatch(requestOf(options, call), exchange)
     const response = await decodeContent(await exchange.response, options)
@@ -61,6 +63,14 @@ async function attempt(pool: Pool, options: UpstreamOptions, call: Call): Promis
   } finally {
     timer.cancel()
   }
+}
+
+/** One turn of the event loop late: after a stall, a reply that lies buffered is read first. */
+function patientTimer(clock: Clock, delayMs: number, run: () => void): Timer {
+  let timer = clock.after(delayMs, () => {
+    timer = clock.after(1, run)
+  })
+  return { cancel: () => timer.cancel() }
 }
 
 function requestOf({ baseUrl, apiKey }: UpstreamOptions, call: Call) {

@@ -58,7 +58,7 @@ t.test('who cannot make the deadline is refused at once and told when to come ba
   // The clock stands still: only an answer without any wait can arrive.
   const refused = await read(get('/chats?offset=100'))
   const { retryAfter = 0 } = checkProblem(t, refused, exhausted)
-  t.ok(retryAfter >= 50 && retryAfter <= 52, `${retryAfter} s`)
+  t.ok(retryAfter >= 50 && retryAfter <= 60, `${retryAfter} s: not before, and not much later`)
   t.equal(refused.headers.get('cache-status')?.includes('hit') ?? false, false)
   t.equal(simulator.hits(), 1)
   await clock.advance(retryAfter * 1000)

@@ -15,16 +15,15 @@ const piece = fc.oneof(
   fc.constantFrom('{', '}', '[', ']', ',', ':', '</script>', '\u2028', '\u007f', '😀')
 )
 
-export const stringText = fc.array(piece, { maxLength: 4 }).map(pieces => `"${pieces.join('')}"`)
+const stringText = fc.array(piece, { maxLength: 4 }).map(pieces => `"${pieces.join('')}"`)
 
 /**
- * Few names, so that they meet again in one object. None is escaped and shorter than three
- * characters: JSON.parse of Node 26.10 now and then cuts such a name short at its backslash, as
- * the second one of `{"x":{"b":1,"\u0062":1},"\b":1}`.
+ * Few names, so that they meet again in one object. None holds a backslash, because after one that
+ * does JSON.parse misreads other escaped names (nodejs/node#63785, in Node 26.10 as well).
  */
-const nameText = fc.oneof(
-  fc.constantFrom('"a"', '"abc"', '"ab\\u0063"', '"__proto__"', '"data"'),
-  stringText.map(text => `"name${text.slice(1)}`)
+export const nameText = fc.oneof(
+  fc.constantFrom('"a"', '"\\u0061"', '"__proto__"', '"data"'),
+  stringText.filter(text => !text.includes('\\\\'))
 )
 
 const scalarText = fc.oneof(

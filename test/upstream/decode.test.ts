@@ -6,7 +6,7 @@ import t from 'tap'
 import { ServiceError } from '../../src/errors.ts'
 import type { Call, Page } from '../../src/ports.ts'
 import { decodePage, errorEntries, type Response } from '../../src/upstream/decode.ts'
-import { arrayOf, objectText, stringText, valueText } from '../support/json-text.ts'
+import { arrayOf, nameText, objectText, valueText } from '../support/json-text.ts'
 import { holds } from '../support/property.ts'
 import { refusalOf } from '../support/refusals.ts'
 
@@ -43,7 +43,7 @@ const cuts = ({ bytes, spans }: Page) =>
 const strangers = fc.array(
   fc
     .tuple(
-      stringText.filter(name => !['data', 'meta', 'total'].includes(JSON.parse(name))),
+      nameText.filter(name => !['data', 'meta', 'total'].includes(JSON.parse(name))),
       valueText
     )
     .map(member => member.join(':')),

@@ -68,6 +68,14 @@ t.test('what was sent once is not sent again behind the back of the ledger', asy
   t.equal(exchange.contact, 'unanswered')
 })
 
+t.test('an interim response alone is no response', async t => {
+  const { exchange, controller } = exchangeOf()
+  exchange.onRequestStart(controller)
+  exchange.onResponseStart(controller, 103, {})
+  exchange.onResponseEnd()
+  await t.rejects(exchange.response, /no status/)
+})
+
 t.test('an interim response is an answer, but not the one that is waited for', async t => {
   const { exchange, controller } = exchangeOf()
   exchange.onRequestStart(controller)

@@ -1,0 +1,49 @@
+/**
+ * The operators' listener, apart from the callers' port: status and metrics, for whoever the guards
+ * let pass. Reads what `observe` collected and changes nothing.
+ */
+
+import { type FastifyError, type FastifyInstance, fastify, LogController } from 'fastify'
+import type { Config } from '../config.ts'
+import { ServiceError } from '../errors.ts'
+import { sendProblem, toServiceError } from '../http/problem.ts'
+import type { Logger } from '../observe/log.ts'
+import type { Metrics } from '../observe/metrics.ts'
+import type { Status } from '../observe/status.ts'
+import { guard } from './guards.ts'
+
+export interface AdminOptions {
+  readonly config: Config
+  readonly logger: Logger
+  readonly status: () => Status
+  readonly metrics: Metrics
+}
+
+export function createAdminApp({ config, logger, metrics, status }: AdminOptions): FastifyInstance {
+  const app = fastify({
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: 1024
+  }) as unknown as FastifyInstance
+  const guards = { allowedHosts: config.ADMIN_ALLOWED_HOSTS, token: config.ADMIN_TOKEN ?? '' }
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff')
+    guard(request, guards)
+  })
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const problem = toServiceError(error)
+    if (problem.code === 'internal_error') logger.error({ err: problem.cause }, 'internal error')
+    // Browsers ask for a password, and send it as Basic.
+    if (problem.code === 'unauthenticated')
+      reply.header('www-authenticate', 'Basic realm="operators"')
+    return sendProblem(request, reply, problem)
+  })
+  app.setNotFoundHandler(() => {
+    throw new ServiceError('not_found', 'There is no such route for operators.')
+  })
+  app.get('/status', () => status())
+  app.get('/metrics', async (_, reply) =>
+    reply.type(metrics.contentType).send(await metrics.text())
+  )
+  return app
+}
