@@ -10,6 +10,8 @@ import { type Run, simulate } from './simulation.ts'
 const only = process.env.SIMULATION_SEED
 const seeds = only === undefined ? Array.from({ length: 200 }, (_, seed) => seed) : [Number(only)]
 
+t.setTimeout(120_000)
+
 async function runAll(t: Test, extraSlots: number): Promise<{ runs: Run[]; failures: string[] }> {
   const root = t.testdir()
   const runs: Run[] = []
