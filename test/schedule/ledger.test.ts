@@ -98,33 +98,27 @@ t.test('no window at the upstream holds more calls than the limit', async t => {
   t.equal(fullest, 1, 'and some window was full')
 })
 
-t.test(
-  'one slot too many, or a slot freed from the send instead of the answer, is caught',
-  async t => {
-    const breaks = (ledgerOf: (limit: number) => Ledger, extra: number) => {
-      const details = fc.check(
-        fc.property(
-          fc.array(dreamt, { maxLength: 120 }),
-          fc.integer({ min: 1, max: 12 }),
-          (calls, limit) => {
-            const { arrivals } = play(calls, ledgerOf(limit + extra), limit + extra)
-            return fullestWindow(arrivals, windowMs) <= limit
-          }
-        ),
-        { numRuns: 500 }
-      )
-      return details.failed
-    }
-    t.ok(
-      breaks(limit => new Ledger({ limit, windowMs }), 1),
-      'off by one'
-    )
-    t.ok(
-      breaks(limit => new Ledger({ limit, windowMs: windowMs - 300 }), 0),
-      'freed early'
-    )
-  }
-)
+/** Whether the law is seen to break with a ledger that is wrong in this way. */
+function breaks(ledgerOf: (limit: number) => Ledger, extraSlots: number): boolean {
+  const limits = fc.integer({ min: 1, max: 12 })
+  const property = fc.property(fc.array(dreamt, { maxLength: 120 }), limits, (calls, limit) => {
+    const { arrivals } = play(calls, ledgerOf(limit + extraSlots), limit + extraSlots)
+    return fullestWindow(arrivals, windowMs) <= limit
+  })
+  // The same seed always: that it is found is what is tested, not that it is likely.
+  return fc.check(property, { numRuns: 1000, seed: 1 }).failed
+}
+
+t.test('one slot too many, and slots that come free early, are caught', async t => {
+  t.ok(
+    breaks(limit => new Ledger({ limit, windowMs }), 1),
+    'off by one'
+  )
+  t.ok(
+    breaks(limit => new Ledger({ limit, windowMs: windowMs / 2 }), 0),
+    'freed early'
+  )
+})
 
 t.test('a slot is free again exactly one window and the guard after the answer', async t => {
   fc.assert(
