@@ -31,11 +31,12 @@ export function formatCacheStatus(status: CacheStatus): string {
 }
 
 /**
- * The status of an answer made of several stored responses: a forward if any of them was one,
- * otherwise a hit that lives as long as its shortest-lived part.
+ * The status of an answer made of several stored responses: a forward if any of them was one, and
+ * rather the one that made a call; otherwise a hit that lives as long as its shortest-lived part.
  */
 export function combineCacheStatus(parts: readonly CacheStatus[]): CacheStatus {
-  const forward = parts.find(part => part.kind === 'forward')
+  const forwards = parts.filter(part => part.kind === 'forward')
+  const forward = forwards.find(part => !part.collapsed) ?? forwards[0]
   if (forward) return forward
   const ttls = parts.map(part => (part.kind === 'hit' ? part.ttlMs : 0))
   return { kind: 'hit', ttlMs: Math.min(...ttls) }

@@ -88,10 +88,7 @@ export function parseBaseUrl(text: string): Parsed<URL> {
 
 /** Origins as browsers send them: scheme, host and port, nothing after, and no wildcards. */
 export function parseOrigins(text: string): Parsed<readonly string[]> {
-  const value = text
-    .split(',')
-    .map(origin => origin.trim())
-    .filter(origin => origin !== '')
+  const value = listOf(text)
   const problems = value
     .filter(origin => URL.parse(origin)?.origin !== origin || !/^https?:[^*]+$/.test(origin))
     .map(
@@ -100,4 +97,12 @@ export function parseOrigins(text: string): Parsed<readonly string[]> {
         'nothing after it); example: CORS_ORIGINS=https://desk.example.com'
     )
   return { value, problems }
+}
+
+/** The items of a comma-separated text, trimmed, without empty ones. */
+export function listOf(text: string): string[] {
+  return text
+    .split(',')
+    .map(item => item.trim())
+    .filter(item => item !== '')
 }

@@ -9,7 +9,7 @@
 import { readFileSync } from 'node:fs'
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { parseBaseUrl, parseOrigins, parseTeamTokens, type Team } from './config-values.ts'
+import { listOf, parseBaseUrl, parseOrigins, parseTeamTokens, type Team } from './config-values.ts'
 
 const seconds = (fallback: number, description: string, example: number, minimum = 0) =>
   Type.Number({ minimum, maximum: 31_536_000, default: fallback, description, example })
@@ -271,7 +271,7 @@ function assemble(values: Values, problems: string[]): Config {
     HELPCRUNCH_BASE_URL: baseUrl.value,
     TEAM_TOKENS: teams.value,
     CORS_ORIGINS: origins.value,
-    ADMIN_ALLOWED_HOSTS: values.ADMIN_ALLOWED_HOSTS.toLowerCase().split(',').filter(Boolean)
+    ADMIN_ALLOWED_HOSTS: listOf(values.ADMIN_ALLOWED_HOSTS.toLowerCase())
   }
 }
 

@@ -29,7 +29,7 @@ function round(ms: number): number {
   return Math.round(ms * 10) / 10
 }
 
-/** The words of what lay behind an error; causes come from Node and undici and hold no content. */
+/** What lay behind an error, by code or class only: a cause's message may quote what came. */
 function causeOf(cause: unknown): string | undefined {
   if (!(cause instanceof Error)) return undefined
   const code = (cause as NodeJS.ErrnoException).code
