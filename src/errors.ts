@@ -3,7 +3,7 @@
  * status and public words. Rooms throw `ServiceError`; only `http` turns it into a response.
  */
 
-export type ErrorSource = 'caller' | 'upstream' | 'self'
+type ErrorSource = 'caller' | 'upstream' | 'self'
 
 interface ErrorKind {
   readonly status: number

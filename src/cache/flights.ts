@@ -75,7 +75,7 @@ class Flight<Result> implements Need {
   readonly #clock: Clock
   readonly #onCancelled: () => void
   #deadline = -Infinity
-  #sent = false
+  #sentAt = Infinity
 
   constructor(first: Pick<Need, 'team' | 'priority'>, clock: Clock, onCancelled: () => void) {
     this.team = first.team
@@ -94,11 +94,11 @@ class Flight<Result> implements Need {
   }
 
   onSent(): void {
-    this.#sent = true
+    this.#sentAt = this.#clock.now()
   }
 
   onRetry(): void {
-    this.#sent = false
+    this.#sentAt = Infinity
     for (const waiter of [...this.#waiters]) {
       if (waiter.need.deadline <= this.#clock.now()) this.#refuseLate(waiter)
     }
@@ -124,19 +124,24 @@ class Flight<Result> implements Need {
     }
   }
 
-  /** The flight itself is refused by the schedule when its last waiter's time is over. */
+  /**
+   * Who waits for a call that left before its own deadline is answered within one attempt. The
+   * flight itself is refused by the schedule, when its last waiter's time is over.
+   */
   #refuseLate(waiter: Waiter<Result>): void {
     const leftMs = this.deadline - this.#clock.now()
-    if (this.#sent || leftMs <= 0) return
+    const unsent = this.#sentAt === Infinity
+    if (this.#sentAt <= waiter.need.deadline || (unsent && leftMs <= 0)) return
     const detail =
       'No call to HelpCrunch was free before the deadline; others still wait for this one.'
-    this.#leave(waiter, new ServiceError('budget_exhausted', detail, { retryAfterMs: leftMs }))
+    const retryAfterMs = Math.max(leftMs, 0)
+    this.#leave(waiter, new ServiceError('budget_exhausted', detail, { retryAfterMs }))
   }
 
   #leave(waiter: Waiter<Result>, reason: unknown): void {
     this.#part(waiter)
     waiter.reject(reason)
-    if (this.#waiters.size === 0 && !this.#sent) this.#cancel(reason)
+    if (this.#waiters.size === 0 && this.#sentAt === Infinity) this.#cancel(reason)
   }
 
   #cancel(reason: unknown): void {

@@ -14,8 +14,8 @@ export const sorts = [
 ] as const
 export const orders = ['asc', 'desc'] as const
 
-export type Sort = (typeof sorts)[number]
-export type Order = (typeof orders)[number]
+type Sort = (typeof sorts)[number]
+type Order = (typeof orders)[number]
 
 /** One list of the upstream. An absent sort or order is the upstream's default: a list of its own. */
 export interface ListName {

@@ -8,7 +8,7 @@ import type { CacheStatus } from '../cache-status.ts'
 import type { ServiceError } from '../errors.ts'
 import type { Timing } from '../ports.ts'
 
-export interface Outcome {
+interface Outcome {
   readonly cache?: CacheStatus
   readonly timing?: Timing
   readonly error?: ServiceError

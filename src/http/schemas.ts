@@ -12,7 +12,7 @@ import { problemType } from './problem.ts'
 const oneOf = (values: readonly string[], options: object) =>
   Type.Unsafe<string>({ type: 'string', enum: [...values], ...options })
 
-export const chatSchema = Type.Object(
+const chatSchema = Type.Object(
   { id: Type.Integer({ description: 'May exceed 2^53: parse with care.' }) },
   {
     additionalProperties: true,

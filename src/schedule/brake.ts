@@ -145,7 +145,7 @@ export class Brake {
   }
 
   /** Why a caller cannot be served in time, in the words of what stands in the way. */
-  refusal(waitMs: number, now: number): ServiceError {
+  refusal(waitMs: number, now: number, waiting: number): ServiceError {
     const seconds = Math.max(Math.ceil(waitMs / 1000), 1)
     const soon = `; the next call is possible in about ${seconds} s.`
     const say = (code: ErrorCode, detail: string) =>
@@ -159,7 +159,10 @@ export class Brake {
         return say(this.#lastFailure, 'HelpCrunch keeps failing')
       case 'held':
       case 'open':
-        return say('budget_exhausted', 'No call to HelpCrunch is free before the deadline')
+        return say(
+          'budget_exhausted',
+          `No call to HelpCrunch is free before the deadline, and ${waiting} wait already`
+        )
     }
   }
 

@@ -76,7 +76,7 @@ export class Schedule {
     const { brake } = this.#sends
     if (this.#drainedAfterMs !== undefined) return Promise.reject(this.#shuttingDown())
     if (need.signal.aborted) return Promise.reject(need.signal.reason)
-    if (brake.refusesAll(now)) return Promise.reject(brake.refusal(brake.nextSendAt() - now, now))
+    if (brake.refusesAll(now)) return Promise.reject(this.#refusal(brake.nextSendAt() - now))
     return new Promise((resolve, reject) => {
       const { team, priority } = need
       const waiting: Waiting = {
@@ -179,9 +179,13 @@ export class Schedule {
     const waitMs = estimateFreeAt(waiting, outlook) - outlook.now
     const knownMs = Number.isFinite(waitMs) ? waitMs : windowMs
     const spreadMs = knownMs + random() * Math.max(1000, knownMs / 10)
-    const refusal = this.#sends.brake.refusal(spreadMs, outlook.now)
+    const refusal = this.#refusal(spreadMs)
     const failure = waiting.failure?.code === 'upstream_rate_limited' ? refusal : waiting.failure
     waiting.reject(failure ?? refusal)
+  }
+
+  #refusal(waitMs: number): ServiceError {
+    return this.#sends.brake.refusal(waitMs, this.#options.clock.now(), this.#queue.length)
   }
 
   #outlook(): Outlook<Waiting> {

@@ -98,6 +98,15 @@ const wires: readonly Row[] = [
     fault: { kind: 'raw', bytes: 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n' },
     ...invalid
   },
+  { name: 'no HTTP', fault: { kind: 'raw', bytes: 'SSH-2.0-OpenSSH_9.6\r\n' }, ...invalid },
+  {
+    name: 'two lengths',
+    fault: {
+      kind: 'raw',
+      bytes: `HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 30\r\n\r\n${page}`
+    },
+    ...invalid
+  },
   { name: 'no answer', fault: { kind: 'hang' }, ...late },
   { name: 'half an answer', fault: { kind: 'stallMidBody' }, ...late },
   { name: 'dripped headers', fault: { kind: 'dripHeaders', everyMs: 50 }, ...late },

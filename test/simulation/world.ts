@@ -21,7 +21,7 @@ export interface WorldOptions {
   readonly faults: Faults
 }
 
-export interface Faults {
+interface Faults {
   readonly refused: number
   readonly lost: number
   readonly hang: number

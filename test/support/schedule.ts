@@ -9,7 +9,7 @@ import { noJournal } from '../../src/schedule/journal.ts'
 import { Schedule, type ScheduleOptions } from '../../src/schedule/schedule.ts'
 import { FakeClock } from './fake-clock.ts'
 
-export const emptyPage: Page = {
+const emptyPage: Page = {
   bytes: Buffer.from('{"data":[],"meta":{"total":0}}'),
   spans: new Uint32Array(),
   open: 9,
@@ -18,7 +18,7 @@ export const emptyPage: Page = {
 }
 
 /** A call that reached the upstream and waits for its answer. */
-export interface Arrived {
+interface Arrived {
   readonly target: string
   readonly at: number
   answer(): void
@@ -36,7 +36,7 @@ export interface Rig {
   ask(target: string, options?: Asking): AbortController
 }
 
-export interface Asking {
+interface Asking {
   readonly team?: string
   readonly priority?: Priority
   readonly waitMs?: number
