@@ -86,6 +86,7 @@ const faults: readonly Fault[] = [
   },
   { kind: 'raw', bytes: `${apiKey}\r\n` },
   { kind: 'unknownEncoding' },
+  { kind: 'unknownEncoding', encoding: apiKey },
   { kind: 'truncated', framing: 'length' },
   { kind: 'resetBeforeBytes' },
   { kind: 'hang' },

@@ -26,12 +26,7 @@ import { chatsRoutes } from './chats-routes.ts'
 import { describeRoutes, docsRoutes } from './docs.ts'
 import { CallerLeft } from './need.ts'
 import { sendProblem, toServiceError } from './problem.ts'
-import {
-  answerClientError,
-  answerConnects,
-  answerExpectations,
-  answerRouterError
-} from './protocol-errors.ts'
+import { answerRouterError, ProtocolErrors } from './protocol-errors.ts'
 import { checkRequest, originForm } from './request-checks.ts'
 import { decorateRequests } from './request-state.ts'
 import { createTeamLimit } from './team-limit.ts'
@@ -51,6 +46,7 @@ const headersTimeoutMs = 10_000
 const requestTimeoutMs = 20_000
 
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
+  const protocolErrors = new ProtocolErrors(options.logger)
   const app = fastify({
     loggerInstance: options.logger,
     // Fastify's own request lines would be a second and third one; see access-log.ts.
@@ -69,11 +65,10 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     // The rooms read the raw query; see chats/query.ts.
     routerOptions: { ignoreTrailingSlash: true, querystringParser: () => ({}) },
     rewriteUrl: request => originForm(request.url ?? ''),
-    clientErrorHandler: answerClientError,
+    clientErrorHandler: protocolErrors.onClientError,
     frameworkErrors: answerRouterError
   }) as unknown as FastifyInstance
-  answerExpectations(app.server as Server)
-  answerConnects(app.server as Server)
+  protocolErrors.attach(app.server as Server)
   // Before any route: those of plugins keep the handler that they find.
   app.setErrorHandler((error: FastifyError, request, reply) => answerError(error, request, reply))
   describeOnly(app)

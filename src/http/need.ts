@@ -35,8 +35,10 @@ function preferredWaitMs(prefer: string | string[] | undefined): number | undefi
 
 function leavingSignal({ raw }: FastifyReply): AbortSignal {
   const controller = new AbortController()
-  raw.once('close', () => {
+  const leave = () => {
     if (!raw.writableFinished) controller.abort(new CallerLeft('The caller has left.'))
-  })
+  }
+  if (raw.destroyed) leave()
+  else raw.once('close', leave)
   return controller.signal
 }

@@ -20,13 +20,20 @@ export interface Problem {
   readonly retryAfter?: number
 }
 
-/** `url` is the request target as it came; of it only the path is shown, cut, never the query. */
-export function problemOf(error: ServiceError, url: string): Problem {
+/**
+ * @param url the request target as it came; of it only the path is shown, cut, never the query
+ * @param status instead of the code's own
+ */
+export function problemOf(
+  error: ServiceError,
+  url: string,
+  status: number = error.kind.status
+): Problem {
   const retryAfter = retryAfterSeconds(error)
   return {
     type: `/docs#${error.code}`,
     title: error.kind.title,
-    status: statusFor(error, url),
+    status,
     detail: error.message,
     instance: instanceOf(url),
     code: error.code,
@@ -36,7 +43,8 @@ export function problemOf(error: ServiceError, url: string): Problem {
 }
 
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, error: ServiceError) {
-  const problem = problemOf(error, request.raw.url ?? '')
+  const known = isForClients(request) && knownAs429.has(error.code)
+  const problem = problemOf(error, request.raw.url ?? '', known ? 429 : undefined)
   if (problem.retryAfter !== undefined) reply.header('retry-after', problem.retryAfter)
   if (error.code === 'unauthenticated' && !reply.hasHeader('www-authenticate')) {
     reply.header('www-authenticate', 'Bearer')
@@ -71,8 +79,8 @@ const codeByStatus: Record<number, ErrorCode | undefined> = {
 /** HelpCrunch clients, who live under /v1, know no 503 for a rate limit. */
 const knownAs429 = new Set<ErrorCode>(['budget_exhausted', 'upstream_rate_limited'])
 
-function statusFor({ code, kind }: ServiceError, url: string): number {
-  return url.startsWith('/v1/') && knownAs429.has(code) ? 429 : kind.status
+function isForClients({ routeOptions }: FastifyRequest): boolean {
+  return routeOptions.url?.startsWith('/v1/') === true
 }
 
 /** Every 429 and 503 says when it is worth coming back: at least a second, rounded up. */

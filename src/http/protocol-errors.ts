@@ -5,10 +5,12 @@
  * unknown.
  */
 
+import { randomUUID } from 'node:crypto'
 import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { type ErrorCode, ServiceError } from '../errors.ts'
+import type { Logger } from '../observe/log.ts'
 import { logRequest } from './access-log.ts'
 import { problemOf, problemType, sendProblem, toServiceError } from './problem.ts'
 
@@ -17,17 +19,55 @@ interface ParserError extends Error {
   readonly rawPacket?: unknown
 }
 
-/** Answers on the bare socket, since there is no request to reply to. */
-export function answerClientError(error: ParserError, socket: Duplex): void {
-  if (error.code === 'ECONNRESET') socket.destroy()
-  else refuse(socket, errorOfParser(error))
-}
+/** Answers, and logs, what never becomes a request of the app. */
+export class ProtocolErrors {
+  readonly #logger: Logger
 
-/** CONNECT comes with a bare socket too; Node alone would hang up without a word. */
-export function answerConnects(server: Server): void {
-  server.on('connect', (_, socket) =>
-    refuse(socket, new ServiceError('bad_request', 'This service opens no tunnels.'))
-  )
+  constructor(logger: Logger) {
+    this.#logger = logger
+  }
+
+  /** Fastify's `clientErrorHandler`: a bare socket, since there is no request to reply to. */
+  readonly onClientError = (error: ParserError, socket: Duplex): void => {
+    if (error.code === 'ECONNRESET') socket.destroy()
+    else refuse(socket, () => this.#rawResponse(errorOfParser(error)))
+  }
+
+  attach(server: Server): void {
+    // CONNECT comes with a bare socket too; Node alone would hang up without a word.
+    server.on('connect', (_, socket) => {
+      const error = new ServiceError('bad_request', 'This service opens no tunnels.')
+      refuse(socket, () => this.#rawResponse(error))
+    })
+    // `Expect: 100-continue` is Node's business; anything else is a 417 (RFC 9110 section 10.1.1).
+    server.on('checkExpectation', (request, response) => {
+      const error = new ServiceError('expectation_failed', 'Only Expect: 100-continue can be met.')
+      const { headers, body } = this.#response(error, request.url ?? '')
+      response.writeHead(error.kind.status, headers).end(body)
+    })
+  }
+
+  #rawResponse(error: ServiceError): string {
+    const { headers, body } = this.#response(error, '')
+    const { status } = error.kind
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
+    return [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines, '', body].join('\r\n')
+  }
+
+  #response(error: ServiceError, url: string) {
+    const reqId = randomUUID()
+    this.#logger.info({ reqId, status: error.kind.status, error: error.code }, 'request')
+    const body = JSON.stringify(problemOf(error, url))
+    const headers = {
+      'X-Request-Id': reqId,
+      'Content-Type': problemType,
+      'Content-Length': Buffer.byteLength(body),
+      'Cache-Control': 'no-store',
+      'X-Content-Type-Options': 'nosniff',
+      Connection: 'close'
+    }
+    return { headers, body }
+  }
 }
 
 /** Node's own marks on a socket: the response that has its turn, the request that is being read. */
@@ -39,7 +79,8 @@ type HttpSocket = Duplex & {
 /** Refusals that wait for their turn; the parser reports every further chunk as an error again. */
 const waiting = new WeakSet<Duplex>()
 
-function refuse(socket: Duplex, problem: ServiceError): void {
+/** @param answer made only if it is sent */
+function refuse(socket: Duplex, answer: () => string): void {
   const { _httpMessage: pending, parser } = socket as HttpSocket
   const answered = pending ? pending.headersSent : parser?.incoming?.complete === false
   if (pending?.req.complete) {
@@ -48,13 +89,13 @@ function refuse(socket: Duplex, problem: ServiceError): void {
     waiting.add(socket)
     pending.once('close', () => {
       waiting.delete(socket)
-      refuse(socket, problem)
+      refuse(socket, answer)
     })
   } else if (!socket.writable || answered) {
     // Its answer has begun, or is over while its body still comes: a second one would be a lie.
     socket.destroy()
   } else {
-    socket.end(rawResponse(problem))
+    socket.end(answer())
   }
 }
 
@@ -78,36 +119,6 @@ function startsWithLongLine(packet: unknown): boolean {
   return end < 0 || end > 8000
 }
 
-function rawResponse(error: ServiceError): string {
-  const { status } = error.kind
-  const body = JSON.stringify(problemOf(error, ''))
-  return [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    `Content-Type: ${problemType}`,
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    'Cache-Control: no-store',
-    'Connection: close',
-    '',
-    body
-  ].join('\r\n')
-}
-
-/** `Expect: 100-continue` is Node's business; anything else is a 417 (RFC 9110 section 10.1.1). */
-export function answerExpectations(server: Server): void {
-  server.on('checkExpectation', (request, response) => {
-    const error = new ServiceError('expectation_failed', 'Only Expect: 100-continue can be met.')
-    const body = JSON.stringify(problemOf(error, request.url ?? ''))
-    response
-      .writeHead(error.kind.status, {
-        'content-type': problemType,
-        'content-length': Buffer.byteLength(body),
-        'cache-control': 'no-store',
-        connection: 'close'
-      })
-      .end(body)
-  })
-}
-
 const detailByRouterCode: Record<string, [ErrorCode, string]> = {
   FST_ERR_BAD_URL: ['bad_request', 'The percent-encoding of the URL is not valid UTF-8.'],
   FST_ERR_MAX_PARAM_LENGTH: ['uri_too_long', 'A part of the path is too long.']
@@ -122,7 +133,7 @@ export function answerRouterError(
   const known = detailByRouterCode[error.code]
   const problem = known ? new ServiceError(...known) : toServiceError(error)
   request.outcome = { error: problem }
-  reply.header('x-request-id', request.id)
+  reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff')
   sendProblem(request, reply, problem)
   logRequest(request, reply)
 }

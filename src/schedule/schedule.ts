@@ -47,6 +47,9 @@ interface Waiting {
   timer: Timer | undefined
 }
 
+/** The clock moves a little while one request passes; who may wait for nothing may still be sent. */
+const sameMomentMs = 10
+
 /** Places in the queue that a team cannot take from each other configured team. */
 const keptPlaces = 10
 
@@ -198,7 +201,7 @@ export class Schedule {
     const now = this.#options.clock.now()
     for (let next = this.#next(now); next; next = this.#next(now)) {
       // After a stall of the process its timer may be late: nothing is sent past its deadline.
-      if (next.need.deadline < now) this.#refuse(next)
+      if (next.need.deadline + sameMomentMs < now) this.#refuse(next)
       else void this.#attempt(next, now)
     }
     this.#sleep(now)

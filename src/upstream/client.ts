@@ -123,7 +123,10 @@ async function decodeBody(
     throw new ServiceError('upstream_invalid_response', detail, {
       contact: 'answered',
       upstreamStatus: status,
-      evidence: { encoding: encoding.slice(0, 40), bytes: body.length },
+      evidence: {
+        encoding: Object.hasOwn(decoders, encoding) ? encoding : 'other',
+        bytes: body.length
+      },
       cause
     })
   }

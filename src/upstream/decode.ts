@@ -173,8 +173,11 @@ function invalid(response: Response, detail: string, options: ErrorOptions = {})
   })
 }
 
-/** What operators need to recognise a bad response, without a byte of its content. */
+/** What operators need to recognise a bad response, without a byte that the upstream chose. */
 function evidenceOf({ status, contentType, body }: Response) {
+  const type = contentType.split(';', 1)[0]?.trim().toLowerCase() ?? ''
   const sha256 = createHash('sha256').update(body).digest('hex').slice(0, 16)
-  return { status, contentType: contentType.slice(0, 80), bytes: body.length, sha256 }
+  return { status, type: knownTypes.has(type) ? type : 'other', bytes: body.length, sha256 }
 }
+
+const knownTypes = new Set(['', 'application/json', 'application/xml', 'text/html', 'text/plain'])

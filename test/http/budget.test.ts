@@ -101,6 +101,13 @@ t.test('Prefer: wait shortens the deadline, and nothing else moves it', async t 
   }
 })
 
+t.test('who will not wait at all is still served while a slot is free', async t => {
+  const { get } = await startStack(t)
+  t.equal((await get('/chats', { headers: { prefer: 'wait=0' } })).status, 200)
+  const impatient = await startStack(t, { env: { QUEUE_MAX_WAIT_SECONDS: '0' } })
+  t.equal((await impatient.get('/chats')).status, 200)
+})
+
 t.test('a full queue refuses at once, whoever asks', async t => {
   const { url, simulator, clock } = await startSpent(t, {
     TEAM_TOKENS: '',

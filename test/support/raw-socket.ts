@@ -76,7 +76,7 @@ export function listen(socket: Socket, { answers: wanted, method }: Manner = {})
 }
 
 /** All whole responses in these bytes; a body is framed by its length or by chunks. */
-export function parseAnswers(bytes: Buffer, method = 'GET') {
+function parseAnswers(bytes: Buffer, method = 'GET') {
   const answers: Answer[] = []
   let text = bytes.toString('latin1')
   for (;;) {

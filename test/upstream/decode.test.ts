@@ -190,7 +190,7 @@ t.test('a page at the end of the list may be short, one beyond it empty', async 
 t.test('the evidence of a bad response holds nothing of its content', async t => {
   const secret = 'a-customer-wrote-this'
   const { evidence, message } = refused(`<p>${secret}</p>`, { contentType: 'text/html' })
-  t.match(evidence, { status: 200, contentType: 'text/html', bytes: 28, sha256: /^[0-9a-f]{16}$/ })
+  t.match(evidence, { status: 200, type: 'text/html', bytes: 28, sha256: /^[0-9a-f]{16}$/ })
   t.notMatch(JSON.stringify([evidence, message]), secret)
 })
 
