@@ -10,7 +10,7 @@
  *   passes first is refused then, unless the call has left.
  */
 
-import type { Clock, Timer } from '../clock.ts'
+import { type Clock, sameMomentMs, type Timer } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
 import type { Need } from '../ports.ts'
 
@@ -131,7 +131,8 @@ class Flight<Result> implements Need {
   #refuseLate(waiter: Waiter<Result>): void {
     const leftMs = this.deadline - this.#clock.now()
     const unsent = this.#sentAt === Infinity
-    if (this.#sentAt <= waiter.need.deadline || (unsent && leftMs <= 0)) return
+    const sentInTime = this.#sentAt <= waiter.need.deadline + sameMomentMs
+    if (sentInTime || (unsent && leftMs <= 0)) return
     const detail =
       'No call to HelpCrunch was free before the deadline; others still wait for this one.'
     const retryAfterMs = Math.max(leftMs, 0)

@@ -7,7 +7,7 @@
  * door is a function.
  */
 
-import type { Clock, Timer } from '../clock.ts'
+import { type Clock, sameMomentMs, type Timer } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
 import type { Attempt, Call, Need, Page, Priority, ScheduleReport, Timing } from '../ports.ts'
 import { estimateFreeAt, estimateSendAt, type Outlook } from './estimate.ts'
@@ -46,9 +46,6 @@ interface Waiting {
   /** Fires at the deadline, or when a retry is due. */
   timer: Timer | undefined
 }
-
-/** The clock moves a little while one request passes; who may wait for nothing may still be sent. */
-const sameMomentMs = 10
 
 /** Places in the queue that a team cannot take from each other configured team. */
 const keptPlaces = 10
