@@ -1,0 +1,59 @@
+/**
+ * The bench: `npm run bench` runs all suites, `npm run bench <suite>` one of them. Prints a table
+ * per suite, writes the same as `bench/results/<suite>.json`, and exits 1 if a suite finds that the
+ * service does not keep what it promises.
+ */
+
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { budget } from './budget/budget.ts'
+import { leaveNothingBehind } from './processes.ts'
+import type { Suite, SuiteOptions } from './suite.ts'
+
+const suites: Readonly<Record<string, Suite>> = {
+  budget
+}
+
+const resultsFolder = new URL('./results/', import.meta.url)
+const usage = `npm run bench [${Object.keys(suites).join('|')}] [-- --windows <2 or more>]`
+
+leaveNothingBehind()
+const { names, options } = readArguments()
+let broken = 0
+for (const name of names) broken += await run(name, suites[name]!, options)
+process.exitCode = broken > 0 ? 1 : 0
+
+/** Returns how many promises were found broken. */
+async function run(name: string, suite: Suite, options: SuiteOptions): Promise<number> {
+  const { table, results, broken } = await suite(options)
+  mkdirSync(resultsFolder, { recursive: true })
+  const file = new URL(`${name}.json`, resultsFolder)
+  writeFileSync(file, `${JSON.stringify(results, undefined, 2)}\n`)
+  print(`\n${table}\n`)
+  for (const line of broken) print(`BROKEN: ${line}`)
+  return broken.length
+}
+
+function readArguments(): { names: string[]; options: SuiteOptions } {
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: { windows: { type: 'string', default: '5' } }
+    })
+    const windows = Number(values.windows)
+    if (!Number.isInteger(windows) || windows < 2) {
+      throw new Error(`--windows: an integer from 2 on is needed; got "${values.windows}"`)
+    }
+    const unknown = positionals.find(name => !Object.hasOwn(suites, name))
+    if (unknown !== undefined) throw new Error(`there is no suite "${unknown}"`)
+    const names = positionals.length > 0 ? positionals : Object.keys(suites)
+    return { names, options: { windows } }
+  } catch (error) {
+    process.stderr.write(`bench: ${(error as Error).message}; usage: ${usage}\n`)
+    process.exit(1)
+  }
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
