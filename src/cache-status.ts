@@ -3,10 +3,11 @@
  * the `Cache-Status` header and the log line, so the two can never tell different stories.
  */
 
-export type ForwardReason = 'uri-miss' | 'stale'
+export type ForwardReason = 'uri-miss' | 'stale' | 'request'
 
 export type CacheStatus =
-  | { readonly kind: 'hit'; readonly ttlMs: number }
+  /** `ttlMs` is negative once it is stale; `detail` says why it was served all the same. */
+  | { readonly kind: 'hit'; readonly ttlMs: number; readonly detail?: string }
   | {
       readonly kind: 'forward'
       readonly reason: ForwardReason
@@ -21,11 +22,15 @@ const cacheName = 'helpcrunch-proxy'
 
 /** The header's value: RFC 9211 section 2, parameters in the order the RFC lists them. */
 export function formatCacheStatus(status: CacheStatus): string {
-  if (status.kind === 'hit') return `${cacheName}; hit; ttl=${Math.floor(status.ttlMs / 1000)}`
-  const parts = [cacheName, `fwd=${status.reason}`]
-  if (status.status !== undefined) parts.push(`fwd-status=${status.status}`)
-  if (status.stored) parts.push('stored')
-  if (status.collapsed) parts.push('collapsed')
+  const parts = [cacheName]
+  if (status.kind === 'hit') {
+    parts.push('hit', `ttl=${Math.floor(status.ttlMs / 1000)}`)
+  } else {
+    parts.push(`fwd=${status.reason}`)
+    if (status.status !== undefined) parts.push(`fwd-status=${status.status}`)
+    if (status.stored) parts.push('stored')
+    if (status.collapsed) parts.push('collapsed')
+  }
   if (status.detail !== undefined) parts.push(`detail=${status.detail}`)
   return parts.join('; ')
 }
@@ -38,8 +43,8 @@ export function combineCacheStatus(parts: readonly CacheStatus[]): CacheStatus {
   const forwards = parts.filter(part => part.kind === 'forward')
   const forward = forwards.find(part => !part.collapsed) ?? forwards[0]
   if (forward) return forward
-  const ttls = parts.map(part => (part.kind === 'hit' ? part.ttlMs : 0))
-  return { kind: 'hit', ttlMs: Math.min(...ttls) }
+  const hits = parts.filter(part => part.kind === 'hit')
+  return hits.reduce((least, hit) => (hit.ttlMs < least.ttlMs ? hit : least))
 }
 
 /** One word per outcome, for logs and counters. */

@@ -107,6 +107,16 @@ export const variables = {
     example: 'https://desk.example.com'
   }),
   CACHE_FRESH_SECONDS: seconds(30, 'freshness lifetime of a stored page', 30),
+  CACHE_STALE_WHILE_REVALIDATE_SECONDS: seconds(
+    60,
+    'after that, how long a page may be served while it is refreshed behind',
+    60
+  ),
+  CACHE_STALE_IF_ERROR_SECONDS: seconds(
+    86_400,
+    'after freshness, how long a page may be served if no newer one can be had',
+    86_400
+  ),
   CACHE_MAX_MB: Type.Number({
     minimum: 0.1,
     maximum: 65_536,

@@ -41,7 +41,8 @@ export const errorKinds = {
   budget_exhausted: kind(503, 'self', 'The shared budget of calls is used up for now'),
   upstream_rate_limited: kind(503, 'upstream', 'HelpCrunch limits the rate of calls'),
   shutting_down: kind(503, 'self', 'The service is shutting down'),
-  upstream_timeout: kind(504, 'upstream', 'HelpCrunch did not answer in time')
+  upstream_timeout: kind(504, 'upstream', 'HelpCrunch did not answer in time'),
+  not_cached: kind(504, 'caller', 'The answer is not stored')
 } as const satisfies Record<string, ErrorKind>
 
 export type ErrorCode = keyof typeof errorKinds

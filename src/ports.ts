@@ -18,10 +18,25 @@ export interface Need {
   readonly deadline: number
   /** Aborted when whoever asked has left. */
   readonly signal: AbortSignal
+  /** What the caller asks of a stored answer; by default that it is fresh. */
+  readonly conditions?: Conditions
+  /** True if something stale may be served instead: then a failed call is not repeated. */
+  readonly hasFallback?: boolean
   /** Called when the call leaves: from then on it is paid for, whoever still waits. */
   onSent?(): void
   /** Called when that attempt came to nothing and the call stands in line once more. */
   onRetry?(): void
+}
+
+/** A request's wishes about age (RFC 9111 section 5.2.1), in milliseconds. */
+export interface Conditions {
+  readonly noCache?: boolean
+  readonly onlyIfCached?: boolean
+  readonly maxAgeMs?: number
+  readonly minFreshMs?: number
+  readonly maxStaleMs?: number
+  /** Stored no earlier than this instant: to mend an answer whose parts disagree. */
+  readonly notBefore?: number
 }
 
 /**
@@ -30,6 +45,8 @@ export interface Need {
  */
 export interface Call {
   readonly target: string
+  /** The list it is a part of: the target up to its offset. */
+  readonly list: string
   /** Which part of the list: from `offset`, at most `limit` chats. */
   readonly offset: number
   readonly limit: number
@@ -45,6 +62,8 @@ export interface Page {
   readonly spans: Uint32Array
   readonly open: number
   readonly close: number
+  /** The text of each chat's id, which may have more digits than a double holds; empty if none. */
+  readonly ids: readonly string[]
   /** How many chats the whole list had. */
   readonly total: number
 }
@@ -54,6 +73,10 @@ export interface Stored<Value> {
   readonly value: Value
   readonly storedAt: number
   readonly freshUntil: number
+  /** Until then it may be served while it is refreshed behind (RFC 5861 section 3). */
+  readonly revalidateUntil: number
+  /** Until then it may be served if it cannot be refreshed (RFC 5861 section 4). */
+  readonly errorUntil: number
 }
 
 /** How long a call took, in milliseconds: waiting for a slot, and at the upstream. */

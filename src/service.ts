@@ -11,6 +11,7 @@ import { createAdminApp } from './admin/app.ts'
 import { Cache } from './cache/cache.ts'
 import { createMemoryStore } from './cache/memory-store.ts'
 import { Chats } from './chats/chats.ts'
+import { completing } from './chats/completion.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { createApp } from './http/app.ts'
@@ -115,8 +116,14 @@ export function joinRooms({ config, clock, journal, attempt, random }: RoomsOpti
   const cache = new Cache({
     clock,
     store: createMemoryStore(config.CACHE_MAX_MB * megabyte),
-    send: (call, need) => schedule.send(call, need),
-    lifetimes: { freshMs: config.CACHE_FRESH_SECONDS * 1000 }
+    send: completing((call, need) => schedule.send(call, need)),
+    lifetimes: {
+      freshMs: config.CACHE_FRESH_SECONDS * 1000,
+      staleWhileRevalidateMs: config.CACHE_STALE_WHILE_REVALIDATE_SECONDS * 1000,
+      staleIfErrorMs: config.CACHE_STALE_IF_ERROR_SECONDS * 1000
+    },
+    random,
+    hasIdleSlot: team => schedule.hasIdleSlot(team)
   })
   const chats = new Chats({ clock, fetch: (call, need) => cache.fetch(call, need) })
   return { chats, schedule, audit }

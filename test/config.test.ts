@@ -92,6 +92,8 @@ const refused: Record<Name, readonly string[]> = {
     'https://desk.example.com:443'
   ],
   CACHE_FRESH_SECONDS: ['-1', '31536001', 'forever'],
+  CACHE_STALE_WHILE_REVALIDATE_SECONDS: ['-1', '31536001'],
+  CACHE_STALE_IF_ERROR_SECONDS: ['-1', 'forever'],
   CACHE_MAX_MB: ['0', '65537'],
   QUEUE_MAX_WAIT_SECONDS: ['-1', '8s'],
   QUEUE_MAX_LENGTH: ['-1', '100001', '0.5'],
@@ -151,6 +153,8 @@ t.test('what is absent or empty has its default', async t => {
     TEAM_RATE_LIMIT: 6000,
     CORS_ORIGINS: [],
     CACHE_FRESH_SECONDS: 30,
+    CACHE_STALE_WHILE_REVALIDATE_SECONDS: 60,
+    CACHE_STALE_IF_ERROR_SECONDS: 86_400,
     CACHE_MAX_MB: 128,
     QUEUE_MAX_WAIT_SECONDS: 8,
     QUEUE_MAX_LENGTH: 1000,

@@ -6,6 +6,8 @@
  *   sent one is paid for and goes on, and who comes meanwhile joins it;
  * - a failure is shared by those who wait now (a budget of two calls a second forbids everyone to
  *   try again) and by nobody after them;
+ * - a more urgent caller does not wait for a call that stands in a lower class: a flight of its own
+ *   takes everybody over, and the slower one is called off before it is sent;
  * - it may be sent as long as any of its waiters still has time, but a waiter whose own deadline
  *   passes first is refused then, unless the call has left.
  */
@@ -31,18 +33,32 @@ export class Flights<Result> {
   join(key: string, need: Need, start: (need: Need) => Promise<Result>): Promise<Result> {
     // A flight for nobody could never be cancelled: nobody would be left to leave it.
     if (need.signal.aborted) return Promise.reject(need.signal.reason)
-    const flight = this.#flights.get(key) ?? this.#launch(key, need)
+    const flight = this.#boardable(key, need) ?? this.#launch(key, need)
     const settled = flight.wait(need)
     // Started after the first waiter stands in it, so that its need has a deadline to show.
     flight.result ??= this.#land(key, flight, start)
     return settled
   }
 
-  #launch(key: string, { team, priority }: Need): Flight<Result> {
-    const need = { team, priority }
-    const flight = new Flight<Result>(need, this.#clock, () => this.#flights.delete(key))
+  /** The flight under way; not one that waits in a lower class than this caller would. */
+  #boardable(key: string, need: Need): Flight<Result> | undefined {
+    const flight = this.#flights.get(key)
+    const tooSlow =
+      flight?.isUnsent && need.priority === 'interactive' && flight.priority !== need.priority
+    return tooSlow ? undefined : flight
+  }
+
+  /** Whoever waits in a slower flight for the same boards this one; that one is called off. */
+  #launch(key: string, need: Need): Flight<Result> {
+    const slower = this.#flights.get(key)
+    const flight = new Flight<Result>(need, this.#clock, () => this.#forget(key, flight))
     this.#flights.set(key, flight)
+    slower?.handOver(flight)
     return flight
+  }
+
+  #forget(key: string, flight: Flight<Result>): void {
+    if (this.#flights.get(key) === flight) this.#flights.delete(key)
   }
 
   async #land(key: string, flight: Flight<Result>, start: (need: Need) => Promise<Result>) {
@@ -52,7 +68,7 @@ export class Flights<Result> {
     } catch (error) {
       flight.settle(waiter => waiter.reject(error))
     } finally {
-      if (this.#flights.get(key) === flight) this.#flights.delete(key)
+      this.#forget(key, flight)
     }
   }
 }
@@ -69,6 +85,7 @@ interface Waiter<Result> {
 class Flight<Result> implements Need {
   readonly team: string
   readonly priority: Need['priority']
+  readonly hasFallback: boolean
   result: Promise<void> | undefined
   readonly #waiters = new Set<Waiter<Result>>()
   readonly #cancellation = new AbortController()
@@ -77,9 +94,10 @@ class Flight<Result> implements Need {
   #deadline = -Infinity
   #sentAt = Infinity
 
-  constructor(first: Pick<Need, 'team' | 'priority'>, clock: Clock, onCancelled: () => void) {
+  constructor(first: Need, clock: Clock, onCancelled: () => void) {
     this.team = first.team
     this.priority = first.priority
+    this.hasFallback = first.hasFallback === true
     this.#clock = clock
     this.#onCancelled = onCancelled
   }
@@ -91,6 +109,10 @@ class Flight<Result> implements Need {
   /** The latest of all who ever waited: whoever sleeps until it is not to be woken earlier. */
   get deadline(): number {
     return this.#deadline
+  }
+
+  get isUnsent(): boolean {
+    return this.#sentAt === Infinity
   }
 
   onSent(): void {
@@ -117,6 +139,12 @@ class Flight<Result> implements Need {
     })
   }
 
+  /** Everybody changes over to the other flight, and this one is cancelled. */
+  handOver(other: Flight<Result>): void {
+    this.settle(({ need, resolve, reject }) => void other.wait(need).then(resolve, reject))
+    this.#cancel(new Error('a more urgent flight took over'))
+  }
+
   settle(tell: (waiter: Waiter<Result>) => void): void {
     for (const waiter of [...this.#waiters]) {
       this.#part(waiter)
@@ -130,9 +158,8 @@ class Flight<Result> implements Need {
    */
   #refuseLate(waiter: Waiter<Result>): void {
     const leftMs = this.deadline - this.#clock.now()
-    const unsent = this.#sentAt === Infinity
     const sentInTime = this.#sentAt <= waiter.need.deadline + sameMomentMs
-    if (sentInTime || (unsent && leftMs <= 0)) return
+    if (sentInTime || (this.isUnsent && leftMs <= 0)) return
     const detail =
       'No call to HelpCrunch was free before the deadline; others still wait for this one.'
     const retryAfterMs = Math.max(leftMs, 0)
@@ -142,7 +169,7 @@ class Flight<Result> implements Need {
   #leave(waiter: Waiter<Result>, reason: unknown): void {
     this.#part(waiter)
     waiter.reject(reason)
-    if (this.#waiters.size === 0 && this.#sentAt === Infinity) this.#cancel(reason)
+    if (this.#waiters.size === 0 && this.isUnsent) this.#cancel(reason)
   }
 
   #cancel(reason: unknown): void {

@@ -1,21 +1,53 @@
 /**
- * Freshness as arithmetic on absolute instants (RFC 9111 section 4.2): stored responses say until
- * when they are fresh, so asking is a comparison and nothing has to be kept up to date.
+ * Freshness as arithmetic on absolute instants (RFC 9111 section 4.2, RFC 5861): stored responses
+ * say until when they are what, so asking is a comparison and nothing has to be kept up to date.
  */
 
-import type { Stored } from '../ports.ts'
+import type { Conditions, Stored } from '../ports.ts'
 
-export type Freshness = 'fresh' | 'expired'
+export type Freshness = 'fresh' | 'stale-while-revalidate' | 'stale-if-error' | 'expired'
 
 export interface Lifetimes {
   readonly freshMs: number
+  /** The two stale windows, each counted from the end of freshness. */
+  readonly staleWhileRevalidateMs: number
+  readonly staleIfErrorMs: number
 }
 
-/** A response that arrived at `now`. */
-export function stored<Value>(value: Value, now: number, { freshMs }: Lifetimes): Stored<Value> {
-  return { value, storedAt: now, freshUntil: now + freshMs }
+/** Pages that were loaded together must not expire together: up to this part of a lifetime less. */
+const jitterPart = 0.1
+
+/** A response that arrived at `now`; `random` is uniform in [0, 1). */
+export function stored<Value>(
+  value: Value,
+  now: number,
+  lifetimes: Lifetimes,
+  random: number
+): Stored<Value> {
+  const freshUntil = now + lifetimes.freshMs * (1 - jitterPart * random)
+  return {
+    value,
+    storedAt: now,
+    freshUntil,
+    revalidateUntil: freshUntil + lifetimes.staleWhileRevalidateMs,
+    errorUntil: freshUntil + Math.max(lifetimes.staleWhileRevalidateMs, lifetimes.staleIfErrorMs)
+  }
 }
 
-export function assess({ freshUntil }: Stored<unknown>, now: number): Freshness {
-  return now < freshUntil ? 'fresh' : 'expired'
+export function assess(response: Stored<unknown>, now: number): Freshness {
+  if (now < response.freshUntil) return 'fresh'
+  if (now < response.revalidateUntil) return 'stale-while-revalidate'
+  return now < response.errorUntil ? 'stale-if-error' : 'expired'
+}
+
+/** Whether a stored response is what the request asked for (RFC 9111 section 5.2.1). */
+export function satisfies(
+  { freshUntil, storedAt }: Stored<unknown>,
+  { maxAgeMs, maxStaleMs, minFreshMs, noCache, notBefore }: Conditions,
+  now: number
+): boolean {
+  if (noCache || storedAt < (notBefore ?? -Infinity)) return false
+  if (maxAgeMs !== undefined && now - storedAt > maxAgeMs) return false
+  if (minFreshMs !== undefined && freshUntil - now < minFreshMs) return false
+  return maxStaleMs === undefined || now - freshUntil <= maxStaleMs
 }

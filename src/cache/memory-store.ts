@@ -15,6 +15,9 @@ export interface PageStore {
 /** What an entry costs besides its page: objects, map slot, list links. Measured, rounded up. */
 const overheadBytes = 600
 
+/** A short string, and its place in the array. */
+const bytesPerId = 40
+
 /** A single response may take at most this share of the store. */
 const largestShare = 1 / 4
 
@@ -23,7 +26,11 @@ export function createMemoryStore(maxBytes: number): PageStore {
     maxSize: Math.floor(maxBytes),
     maxEntrySize: Math.floor(maxBytes * largestShare),
     sizeCalculation: ({ value }, key) =>
-      overheadBytes + 2 * key.length + value.bytes.length + value.spans.byteLength
+      overheadBytes +
+      2 * key.length +
+      value.bytes.length +
+      value.spans.byteLength +
+      value.ids.length * bytesPerId
   })
   return {
     get: key => entries.get(key),

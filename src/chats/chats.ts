@@ -1,14 +1,24 @@
 /**
  * Answers list queries. Promises: never a short page while the total says there is more; every
- * chat is the bytes the upstream sent; no more calls than pages the window touches, and none past
- * the end of a list whose total is known. It leaves to the cache whether a page needs a call.
+ * chat is the bytes the upstream sent; no more calls than pages the window touches and one to mend
+ * a seam, and none past the end of a list whose total is known. It leaves to the cache whether a
+ * page needs a call.
  */
 
 import { type CacheStatus, combineCacheStatus } from '../cache-status.ts'
 import type { Clock } from '../clock.ts'
+import { ServiceError } from '../errors.ts'
 import type { Fetch, Found, Need, Page, Stored, Timing } from '../ports.ts'
 import { type ListQuery, listParameters } from './query.ts'
-import { cutWindow, firstPageIndex, furtherPageIndexes, newest, pageCall } from './windows.ts'
+import { type Seam, seamOf } from './seams.ts'
+import {
+  cutWindow,
+  firstPageIndex,
+  furtherPageIndexes,
+  newest,
+  pageCall,
+  pageSize
+} from './windows.ts'
 
 export interface ChatsOptions {
   readonly clock: Clock
@@ -28,6 +38,9 @@ export interface ListAnswer {
   readonly timing?: Timing
 }
 
+/** Parts that disagree and are younger than this are not fetched again for it. */
+const youngMs = 2000
+
 export class Chats {
   readonly #clock: Clock
   readonly #fetch: Fetch
@@ -41,30 +54,61 @@ export class Chats {
 
   /** @throws {ServiceError} if a page is neither stored nor to be had in time. */
   async list(query: ListQuery, need: Need): Promise<ListAnswer> {
-    const pages = this.#beyondTheEnd(query) ?? (await this.#pagesOf(query, need))
+    const beyond = this.#beyondTheEnd(query, need)
+    if (beyond) return answer(query, [beyond], this.#clock.now())
+    const pages = await this.#wholePages(query, need)
     this.#remember(query, newest(pages.map(page => page.stored)))
     return answer(query, pages, this.#clock.now())
   }
 
-  async #pagesOf(query: ListQuery, need: Need): Promise<Found[]> {
-    const fetch = (index: number) => this.#fetch(pageCall(query, index), need)
+  /**
+   * The window's pages, fitted together. Pages stored at different moments may disagree: one that
+   * lacks chats by the newest total is fetched again whatever its age, because a short list is
+   * never passed on; of two that disagree otherwise the older one is, once, and a seam that remains
+   * is said.
+   */
+  async #wholePages(query: ListQuery, need: Need): Promise<readonly Found[]> {
     // One page first: only its total tells which of the others exist, and a call is dear.
-    const pages = [await fetch(firstPageIndex(query))]
+    const first = await this.#fetch(pageCall(query, firstPageIndex(query)), need)
+    let pages = await this.#withMissing(query, need, [first])
+    for (let tries = 0; tries <= pages.length; tries++) {
+      const seam = seamIn(query, pages)
+      if (!seam) return pages
+      const at = seam.kind === 'short' ? seam.at : olderSide(pages, seam)
+      const ageMs = this.#clock.now() - pages[at]!.stored.storedAt
+      if (seam.kind === 'disagree' && (tries > 0 || ageMs < youngMs)) return marked(pages)
+      pages = await this.#withMissing(query, need, await this.#replaced(query, need, pages, at))
+    }
+    throw neverWhole()
+  }
+
+  /** The pages and those that the window reaches into as well, by the newest total. */
+  async #withMissing(query: ListQuery, need: Need, known: readonly Found[]) {
+    const fetch = (index: number) => this.#fetch(pageCall(query, index), need)
+    let pages = known
     let missing = missingPages(query, pages)
     // Again if the list has grown meanwhile; the window bounds how often.
     while (missing.length > 0) {
-      pages.push(...(await Promise.all(missing.map(fetch))))
+      pages = [...pages, ...(await Promise.all(missing.map(fetch)))]
       missing = missingPages(query, pages)
     }
     return pages
   }
 
+  /** The pages with a newer one at `at`. */
+  async #replaced(query: ListQuery, need: Need, pages: readonly Found[], at: number) {
+    const call = pageCall(query, firstPageIndex(query) + at)
+    const conditions = { ...need.conditions, notBefore: pages[at]!.stored.storedAt + 1 }
+    return pages.with(at, await this.#fetch(call, { ...need, conditions }))
+  }
+
   /** A window that starts at or past a total that is still fresh needs no call to be empty. */
-  #beyondTheEnd(query: ListQuery): Found[] | undefined {
+  #beyondTheEnd(query: ListQuery, { conditions }: Need): Found | undefined {
     const end = this.#ends.get(listParameters(query))
     const now = this.#clock.now()
-    if (!end || query.offset < end.value.total || now >= end.freshUntil) return undefined
-    return [{ stored: end, status: { kind: 'hit', ttlMs: end.freshUntil - now } }]
+    if (!end || conditions || query.offset < end.value.total || now >= end.freshUntil)
+      return undefined
+    return { stored: end, status: { kind: 'hit', ttlMs: end.freshUntil - now } }
   }
 
   #remember(query: ListQuery, page: Stored<Page>): void {
@@ -81,10 +125,31 @@ function missingPages(query: ListQuery, pages: readonly Found[]): number[] {
   return furtherPageIndexes(query, total).slice(pages.length - 1)
 }
 
+function seamIn(query: ListQuery, pages: readonly Found[]): Seam | undefined {
+  const stored = pages.map(page => page.stored)
+  const values = stored.map(page => page.value)
+  const end = Math.min(query.offset + query.limit, newest(stored).value.total)
+  return seamOf(values, firstPageIndex(query) * pageSize, end)
+}
+
+function olderSide(pages: readonly Found[], { at }: Seam): number {
+  return pages[at]!.stored.storedAt <= pages[at + 1]!.stored.storedAt ? at : at + 1
+}
+
+function neverWhole(): ServiceError {
+  const detail =
+    'HelpCrunch keeps changing the total of this list; its parts never fitted together.'
+  return new ServiceError('upstream_invalid_response', detail)
+}
+
+function marked(pages: readonly Found[]): Found[] {
+  return pages.map(page => ({ ...page, status: { ...page.status, detail: 'seam' } }))
+}
+
 /** The page without its chats, in memory of its own so that the page itself can be forgotten. */
 function envelopeOf({ bytes, open, close, total }: Page): Page {
   const envelope = Buffer.concat([bytes.subarray(0, open), bytes.subarray(close)])
-  return { bytes: envelope, spans: new Uint32Array(), open, close: open, total }
+  return { bytes: envelope, spans: new Uint32Array(), open, close: open, ids: [], total }
 }
 
 function answer(query: ListQuery, pages: readonly Found[], now: number): ListAnswer {

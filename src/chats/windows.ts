@@ -10,14 +10,21 @@ import { type ListName, type ListQuery, listParameters } from './query.ts'
 /** Chats in a page: the most that one upstream call returns. */
 export const pageSize = 100
 
-/** The call for page `index` of a list. The upstream always gets explicit offset and limit. */
+/** The call for page `index` of a list. */
 export function pageCall(list: ListName, index: number): Call {
-  const offset = index * pageSize
-  return {
-    target: `/chats?${listParameters(list)}offset=${offset}&limit=${pageSize}`,
-    offset,
-    limit: pageSize
-  }
+  return callFor(`/chats?${listParameters(list)}`, index * pageSize, pageSize)
+}
+
+/** A part of a list. The upstream always gets explicit offset and limit. */
+function callFor(list: string, offset: number, limit: number): Call {
+  return { target: `${list}offset=${offset}&limit=${limit}`, list, offset, limit }
+}
+
+/** What is missing of a page that came back shorter than its own total says; undefined if nothing. */
+export function missingPart(call: Call, page: Page): Call | undefined {
+  const count = countOf(page)
+  const wanted = Math.min(call.limit, page.total - call.offset)
+  return count < wanted ? callFor(call.list, call.offset + count, call.limit - count) : undefined
 }
 
 export function firstPageIndex({ offset }: ListQuery): number {
@@ -32,12 +39,10 @@ export function furtherPageIndexes(query: ListQuery, total: number): number[] {
   return Array.from({ length: count }, (_, step) => first + 1 + step)
 }
 
-/** The page that arrived last: its envelope and total speak for the whole answer. */
+/** The page that arrived last, the later one of a tie: its envelope and total speak for the answer. */
 export function newest(pages: readonly Stored<Page>[]): Stored<Page> {
-  return pages.reduce((best, page) => (page.storedAt > best.storedAt ? page : best))
+  return pages.reduce((best, page) => (page.storedAt >= best.storedAt ? page : best))
 }
-
-const comma = Buffer.from(',')
 
 /**
  * The answer's bytes: the newest page's envelope around the window's chats.
@@ -45,15 +50,35 @@ const comma = Buffer.from(',')
  * @param pages adjacent pages of one list, the first one at index `firstPageIndex(query)`
  */
 export function cutWindow(query: ListQuery, pages: readonly Stored<Page>[]): Buffer {
-  const { value: envelope } = newest(pages)
-  const chats = pages.flatMap(({ value }, step) => {
+  const slices = pages.flatMap(({ value }, step) => {
     const pageOffset = (firstPageIndex(query) + step) * pageSize
     return cutPage(value, query.offset - pageOffset, query.offset + query.limit - pageOffset)
   })
-  const joined = chats.flatMap((slice, position) => (position === 0 ? [slice] : [comma, slice]))
+  return join(newest(pages).value, slices)
+}
+
+/** Both parts of a page in one, in the later one's envelope. */
+export function joinParts(first: Page, rest: Page): Page {
+  const slices = [first, rest].flatMap(page => cutPage(page, 0, countOf(page)))
+  const bytes = join(rest, slices)
+  const restShift = rest.open + (slices[0]?.length ?? 0) + (slices.length > 1 ? 1 : 0)
+  const spans = [...shifted(first, rest.open), ...shifted(rest, restShift)]
+  const close = bytes.length - (rest.bytes.length - rest.close)
+  const ids = [...first.ids, ...rest.ids]
+  return { ...rest, bytes, spans: Uint32Array.from(spans), close, ids }
+}
+
+function shifted({ spans }: Page, to: number): number[] {
+  return Array.from(spans, at => at - spans[0]! + to)
+}
+
+const comma = Buffer.from(',')
+
+function join(envelope: Page, slices: readonly Buffer[]): Buffer {
+  const separated = slices.flatMap((slice, position) => (position === 0 ? [slice] : [comma, slice]))
   return Buffer.concat([
     envelope.bytes.subarray(0, envelope.open),
-    ...joined,
+    ...separated,
     envelope.bytes.subarray(envelope.close)
   ])
 }
@@ -63,4 +88,8 @@ function cutPage({ bytes, spans }: Page, from: number, to: number): Buffer[] {
   const start = Math.max(from, 0)
   const end = Math.min(to, spans.length / 2)
   return start < end ? [bytes.subarray(spans[2 * start], spans[2 * end - 1])] : []
+}
+
+function countOf({ spans }: Page): number {
+  return spans.length / 2
 }

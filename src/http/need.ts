@@ -6,6 +6,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../clock.ts'
 import type { Need } from '../ports.ts'
+import { conditionsOf } from './request-directives.ts'
 
 /** Why a signal is aborted; never answered, because nobody is there to read it. */
 export class CallerLeft extends Error {}
@@ -17,11 +18,13 @@ export function needOf(
   maxWaitMs: number
 ): Need {
   const waitMs = Math.min(preferredWaitMs(request.headers.prefer) ?? maxWaitMs, maxWaitMs)
+  const conditions = conditionsOf(request.headers['cache-control'])
   return {
     team: request.team,
     priority: 'interactive',
     deadline: clock.now() + waitMs,
-    signal: leavingSignal(reply)
+    signal: leavingSignal(reply),
+    ...(conditions && { conditions })
   }
 }
 

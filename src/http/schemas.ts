@@ -143,7 +143,8 @@ const callCodes: ErrorCode[] = [
   'budget_exhausted',
   'upstream_rate_limited',
   'shutting_down',
-  'upstream_timeout'
+  'upstream_timeout',
+  'not_cached'
 ]
 
 export function listSchema(maxLimit: number) {

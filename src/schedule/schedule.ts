@@ -12,7 +12,7 @@ import { ServiceError } from '../errors.ts'
 import type { Attempt, Call, Need, Page, Priority, ScheduleReport, Timing } from '../ports.ts'
 import { estimateFreeAt, estimateSendAt, type Outlook } from './estimate.ts'
 import { FairQueue } from './fair-queue.ts'
-import { hasRoom, judgeOf, Shares } from './reserves.ts'
+import { hasRoom, judgeOf, Shares, type Situation } from './reserves.ts'
 import { Sends, type SendsOptions } from './sends.ts'
 
 export interface ScheduleOptions extends SendsOptions {
@@ -94,6 +94,14 @@ export class Schedule {
   drain(retryAfterMs: number): void {
     this.#drainedAfterMs = retryAfterMs
     for (const waiting of [...this.#queue]) this.#dismiss(waiting, this.#shuttingDown())
+  }
+
+  /** Whether a call of this team could leave now and be missed by nobody. */
+  hasIdleSlot(team: string): boolean {
+    const now = this.#options.clock.now()
+    const situation = this.#situation(now)
+    const ready = now >= this.#sends.brake.nextSendAt() && hasRoom(situation)
+    return ready && this.#queue.length === 0 && judgeOf(situation).isOpen('refresh', team)
   }
 
   report(): ScheduleReport {
@@ -205,12 +213,16 @@ export class Schedule {
   }
 
   #next(now: number): Waiting | undefined {
-    const { brake, ledger } = this.#sends
-    const situation = { now, ledger, shares: this.#shares, bounds: this.#sends.bounds(now) }
-    if (now < brake.nextSendAt() || !hasRoom(situation)) return undefined
+    const situation = this.#situation(now)
+    if (now < this.#sends.brake.nextSendAt() || !hasRoom(situation)) return undefined
     const next = this.#queue.take(judgeOf(situation))
     if (next) next.inLine = false
     return next
+  }
+
+  #situation(now: number): Situation {
+    const { ledger } = this.#sends
+    return { now, ledger, shares: this.#shares, bounds: this.#sends.bounds(now) }
   }
 
   /** One timer, for the next instant at which a call may go without an answer coming first. */
@@ -248,7 +260,8 @@ export class Schedule {
     waiting.failure = known
     if (known?.code === 'upstream_unauthorized') this.#refuseAll(known)
     if (known?.code === 'upstream_rate_limited') this.#tryAgain(waiting, 0)
-    else if (known && firstFailure && this.#isCurable(known)) this.#tryAgain(waiting, retryJitterMs)
+    else if (known && firstFailure && this.#isCurable(known, waiting.need))
+      this.#tryAgain(waiting, retryJitterMs)
     else waiting.reject(error)
   }
 
@@ -257,11 +270,14 @@ export class Schedule {
     for (const waiting of [...this.#queue]) this.#dismiss(waiting, error)
   }
 
-  /** Reads may be repeated after a connection error, 502 or 503, unless failures repeat as well. */
-  #isCurable({ code, upstreamStatus }: ServiceError): boolean {
+  /**
+   * Reads may be repeated after a connection error, 502 or 503, unless something stale may be
+   * served instead or failures repeat as well.
+   */
+  #isCurable({ code, upstreamStatus }: ServiceError, { hasFallback }: Need): boolean {
     const curable =
       code === 'upstream_unreachable' || upstreamStatus === 502 || upstreamStatus === 503
-    return curable && this.#sends.brake.failuresInARow <= failuresBeforeNoRetry
+    return curable && !hasFallback && this.#sends.brake.failuresInARow <= failuresBeforeNoRetry
   }
 
   #tryAgain(waiting: Waiting, jitterMs: number): void {

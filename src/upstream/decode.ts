@@ -25,11 +25,8 @@ const openBracket = 0x5b
 const longestMessage = 500
 const mostEntries = 20
 
-/**
- * @throws {ServiceError} for anything but a 200 with all the chats that were asked for: as many as
- * the limit, or fewer where the list ends by its own total.
- */
-export function decodePage(response: Response, { offset, limit }: Call): Page {
+/** @throws {ServiceError} for anything but a 200 with a list of at most `limit` chats. */
+export function decodePage(response: Response, { limit }: Call): Page {
   if (response.status !== 200) throw errorOf(response)
   const list = parseList(response)
   const dataStart = list.members.get('data')!.start
@@ -43,16 +40,19 @@ export function decodePage(response: Response, { offset, limit }: Call): Page {
   if (spans.some(span => response.body[span.start] !== openBrace)) {
     throw invalid(response, 'HelpCrunch sent a list that holds something other than chats')
   }
-  if (spans.length < Math.min(limit, list.total - offset)) {
-    throw invalid(response, 'HelpCrunch sent fewer chats than the total says there are')
-  }
   return {
     bytes: detached(response.body),
     spans: Uint32Array.from(spans.flatMap(span => [span.start, span.end])),
     open: dataStart + 1,
     close: list.members.get('data')!.end - 1,
+    ids: spans.map(span => idOf(response.body, span)),
     total: list.total
   }
+}
+
+function idOf(bytes: Buffer, chat: Span): string {
+  const id = memberSpans(bytes, chat.start).get('id')
+  return id ? bytes.toString('utf8', id.start, id.end) : ''
 }
 
 /** The same bytes in memory of their own: a slice of a shared pool would keep the whole pool alive. */

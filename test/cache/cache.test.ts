@@ -16,13 +16,17 @@ const freshMs = 30_000
 const timing = { queueMs: 1, upstreamMs: 2 }
 const page = pageOf(chatTexts(2), 2)
 
-const callTo = (target: string): Call => ({ target, offset: 0, limit: 100 })
+const callTo = (target: string): Call => ({ target, list: '/chats?', offset: 0, limit: 100 })
 const call = callTo('/chats?offset=0&limit=100')
 
 const cacheOn = (send: Send, maxBytes = 1e6) => {
   const clock = new FakeClock()
   const store = createMemoryStore(maxBytes)
-  return { clock, store, cache: new Cache({ clock, store, send, lifetimes: { freshMs } }) }
+  const cache = new Cache({
+    ...{ clock, store, send, random: () => 0, hasIdleSlot: () => false },
+    lifetimes: { freshMs, staleWhileRevalidateMs: 0, staleIfErrorMs: 0 }
+  })
+  return { clock, store, cache }
 }
 
 /** A next room that answers with `page` and counts its calls. */

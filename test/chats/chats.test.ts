@@ -154,12 +154,17 @@ t.test('an older page does not bring back an older end', async t => {
 })
 
 /** An answer joined from two pages that the cache found as told. */
-const joined = async (first: Partial<Found>, second: Partial<Found>, ages = [1000, 5000]) => {
+const joined = async (
+  first: Partial<Found>,
+  second: Partial<Found>,
+  ages = [1000, 5000],
+  totalsDiffer = false
+) => {
   const clock = new FakeClock()
   const abouts = [first, second]
   const fetch: Fetch = async call => {
     const index = call.offset / pageSize
-    const list = chatTexts(200 + index)
+    const list = chatTexts(200 + (totalsDiffer ? index : 0))
     const at = clock.now() - ages[index]!
     return { stored: storedAt(at, pageFor(call, list)), status: fetched, ...abouts[index] }
   }
@@ -167,8 +172,8 @@ const joined = async (first: Partial<Found>, second: Partial<Found>, ages = [100
 }
 
 t.test('a joined answer is as old as its oldest page and as right as its newest', async t => {
-  t.match(await joined({}, {}), { ageMs: 5000, lifetimeMs: 30_000, total: 200 })
-  t.match(await joined({}, {}, [5000, 1000]), { ageMs: 5000, lifetimeMs: 30_000, total: 201 })
+  t.match(await joined({}, {}, [1000, 5000], true), { ageMs: 5000, lifetimeMs: 30_000, total: 200 })
+  t.match(await joined({}, {}, [5000, 1000], true), { ageMs: 5000, lifetimeMs: 30_000, total: 201 })
 })
 
 t.test('a joined answer is a hit only if all of its pages are', async t => {

@@ -209,9 +209,9 @@ t.test('HEAD has the headers of GET and no body, from the same stored page', asy
 t.test('all headers of a miss and of a hit', async t => {
   const clock = new FakeClock()
   const { get } = await startStack(t, { clock })
-  const miss = await read(get('/chats?limit=100&offset=200'))
+  const miss = await read(get('/chats?limit=50&offset=20'))
   await clock.advance(7_500)
-  const hit = await read(get('/chats?limit=100&offset=200'))
+  const hit = await read(get('/chats?limit=50&offset=20'))
   const field = (answer: Answer, name: string) => answer.headers.get(name) ?? ''
   t.equal(field(miss, 'cache-status'), 'helpcrunch-proxy; fwd=uri-miss; fwd-status=200; stored')
   t.equal(field(hit, 'cache-status'), 'helpcrunch-proxy; hit; ttl=22')

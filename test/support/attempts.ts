@@ -9,7 +9,12 @@ import { apiKey } from './stack.ts'
 
 export const maxBodyBytes = 256 * 1024
 
-export const firstPage: Call = { target: '/chats?offset=0&limit=100', offset: 0, limit: 100 }
+export const firstPage: Call = {
+  target: '/chats?offset=0&limit=100',
+  list: '/chats?',
+  offset: 0,
+  limit: 100
+}
 
 export function upstreamTo(t: Test, url: string, options: Partial<UpstreamOptions> = {}): Upstream {
   const upstream = createUpstream({

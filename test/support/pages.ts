@@ -31,7 +31,8 @@ export function pageOf(chats: readonly string[], total: number, spelling: Spelli
     return [start, end]
   })
   const bytes = Buffer.from(before + chats.join(separator) + after)
-  return { bytes, spans: Uint32Array.from(spans), open, close: end, total }
+  const ids = chats.map(chat => String(JSON.parse(chat).id ?? ''))
+  return { bytes, spans: Uint32Array.from(spans), open, close: end, ids, total }
 }
 
 /** What an upstream with this list answers to a call. */
@@ -40,7 +41,14 @@ export function pageFor(call: Call, list: readonly string[], spelling: Spelling 
 }
 
 export function storedAt(at: number, page: Page, freshMs = 30_000): Stored<Page> {
-  return { value: page, storedAt: at, freshUntil: at + freshMs }
+  const freshUntil = at + freshMs
+  return {
+    value: page,
+    storedAt: at,
+    freshUntil,
+    revalidateUntil: freshUntil,
+    errorUntil: freshUntil
+  }
 }
 
 /** The chats of an answer, parsed. */

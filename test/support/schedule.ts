@@ -14,6 +14,7 @@ const emptyPage: Page = {
   spans: new Uint32Array(),
   open: 9,
   close: 9,
+  ids: [],
   total: 0
 }
 
@@ -84,7 +85,7 @@ export function rig({ latencyMs, ...options }: RigOptions = {}): Rig {
     const need: Need = { team, priority, deadline: clock.now() + waitMs, signal: caller.signal }
     const note = (code: string, retryAfterMs?: number) =>
       outcomes.set(target, { at: clock.now(), code, retryAfterMs })
-    schedule.send({ target, offset: 0, limit: 100 }, need).then(
+    schedule.send({ target, list: '', offset: 0, limit: 100 }, need).then(
       () => note('ok'),
       error => note(error instanceof ServiceError ? error.code : 'left', error?.retryAfterMs)
     )

@@ -1,0 +1,35 @@
+/**
+ * Where adjacent pages of one list, stored at different moments, do not fit together: a page that
+ * lacks chats by the newest total, a chat that stands on both sides, totals that differ.
+ */
+
+import type { Page } from '../ports.ts'
+import { pageSize } from './windows.ts'
+
+export interface Seam {
+  /** `short`: page `at` lacks chats. `disagree`: pages `at` and `at + 1` do. */
+  readonly kind: 'short' | 'disagree'
+  readonly at: number
+}
+
+/**
+ * The worst seam, if there is any: missing chats first.
+ *
+ * @param firstOffset where the first of the adjacent pages starts
+ * @param end where the window, or by the newest page the list, ends
+ */
+export function seamOf(pages: readonly Page[], firstOffset: number, end: number): Seam | undefined {
+  const short = pages.findIndex((page, at) => {
+    const left = end - firstOffset - at * pageSize
+    return page.ids.length < Math.min(pageSize, left)
+  })
+  if (short >= 0) return { kind: 'short', at: short }
+  const odd = pages.slice(0, -1).findIndex((page, at) => disagree(page, pages[at + 1]!))
+  return odd < 0 ? undefined : { kind: 'disagree', at: odd }
+}
+
+/** A list that shifted by one shows the last chat of a page again as the first of the next. */
+function disagree(page: Page, next: Page): boolean {
+  const last = page.ids.at(-1)
+  return page.total !== next.total || (last !== undefined && last !== '' && last === next.ids[0])
+}
