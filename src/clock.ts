@@ -17,9 +17,6 @@ export interface Clock {
   after(delayMs: number, run: () => void): Timer
 }
 
-/** The clock moves a little while one request passes: who may wait for nothing may still be sent. */
-export const sameMomentMs = 10
-
 /** Longer delays overflow Node's 32-bit timers and would fire at once. */
 const longestDelayMs = 2 ** 31 - 1
 

@@ -6,6 +6,7 @@
  */
 
 import type { CacheStatus } from './cache-status.ts'
+import type { ServiceError } from './errors.ts'
 
 /** `interactive`: somebody waits. `refresh`: a stale page behind an answer. `bulk`: exports. */
 export type Priority = 'interactive' | 'refresh' | 'bulk'
@@ -13,8 +14,10 @@ export type Priority = 'interactive' | 'refresh' | 'bulk'
 /** Who wants something, how urgently and how long; made in `http`, travels unchanged. */
 export interface Need {
   readonly team: string
+  /** All teams that have come to want the same call, the first among them; by default only that. */
+  readonly teams?: Iterable<string>
   readonly priority: Priority
-  /** The latest instant (`Clock.now()`) at which the call may be sent; joiners may move it back. */
+  /** The latest instant (`Clock.now()`) at which the call may be sent; joiners may move it later. */
   readonly deadline: number
   /** Aborted when whoever asked has left. */
   readonly signal: AbortSignal
@@ -25,8 +28,17 @@ export interface Need {
   /** Called when the call leaves: from then on it is paid for, whoever still waits. */
   onSent?(): void
   /** Called when that attempt came to nothing and the call stands in line once more. */
-  onRetry?(): void
+  onRetry?(failure: ServiceError): void
+  /** Has the listener called with each further team that comes to want the same call. */
+  onJoin?(listener: (team: string) => void): void
 }
+
+/** Whether a call may still be sent at `at`: a clock moves a little while one request passes. */
+export function isInTime({ deadline }: Need, at: number): boolean {
+  return at <= deadline + slackMs
+}
+
+const slackMs = 10
 
 /** A request's wishes about age (RFC 9111 section 5.2.1), in milliseconds. */
 export interface Conditions {

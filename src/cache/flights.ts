@@ -8,13 +8,14 @@
  *   try again) and by nobody after them;
  * - a more urgent caller does not wait for a call that stands in a lower class: a flight of its own
  *   takes everybody over, and the slower one is called off before it is sent;
+ * - it stands in the line of every team that waits for it;
  * - it may be sent as long as any of its waiters still has time, but a waiter whose own deadline
  *   passes first is refused then, unless the call has left.
  */
 
-import { type Clock, sameMomentMs, type Timer } from '../clock.ts'
+import type { Clock, Timer } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
-import type { Need } from '../ports.ts'
+import { isInTime, type Need } from '../ports.ts'
 
 export class Flights<Result> {
   readonly #clock: Clock
@@ -84,20 +85,21 @@ interface Waiter<Result> {
 /** Is itself the need that travels on: it must outlive any one caller. */
 class Flight<Result> implements Need {
   readonly team: string
+  readonly teams: Set<string>
   readonly priority: Need['priority']
-  readonly hasFallback: boolean
   result: Promise<void> | undefined
   readonly #waiters = new Set<Waiter<Result>>()
   readonly #cancellation = new AbortController()
   readonly #clock: Clock
   readonly #onCancelled: () => void
   #deadline = -Infinity
+  #onJoin: (team: string) => void = () => {}
   #sentAt = Infinity
 
   constructor(first: Need, clock: Clock, onCancelled: () => void) {
     this.team = first.team
+    this.teams = new Set([first.team])
     this.priority = first.priority
-    this.hasFallback = first.hasFallback === true
     this.#clock = clock
     this.#onCancelled = onCancelled
   }
@@ -111,6 +113,12 @@ class Flight<Result> implements Need {
     return this.#deadline
   }
 
+  /** Only if nobody who waits would be left with an error. */
+  get hasFallback(): boolean {
+    for (const { need } of this.#waiters) if (!need.hasFallback) return false
+    return true
+  }
+
   get isUnsent(): boolean {
     return this.#sentAt === Infinity
   }
@@ -119,12 +127,17 @@ class Flight<Result> implements Need {
     this.#sentAt = this.#clock.now()
   }
 
-  onRetry(): void {
+  onRetry(failure: ServiceError): void {
     this.#sentAt = Infinity
     for (const waiter of [...this.#waiters]) {
-      if (waiter.need.deadline <= this.#clock.now()) this.#refuseLate(waiter)
+      // Its call was made, and this is what came of it.
+      if (waiter.need.deadline <= this.#clock.now()) this.#leave(waiter, failure)
     }
-    if (this.#waiters.size === 0) this.#cancel(new Error('nobody waits for it any more'))
+    if (this.#waiters.size === 0) this.#cancel(failure)
+  }
+
+  onJoin(listener: (team: string) => void): void {
+    this.#onJoin = listener
   }
 
   wait(need: Need): Promise<Result> {
@@ -136,7 +149,15 @@ class Flight<Result> implements Need {
       need.signal.addEventListener('abort', leave)
       this.#waiters.add(waiter)
       this.#deadline = Math.max(this.#deadline, need.deadline)
+      this.#welcome(need.team)
     })
+  }
+
+  /** The call stands in the line of every team that waits for it. */
+  #welcome(team: string): void {
+    if (this.teams.has(team)) return
+    this.teams.add(team)
+    this.#onJoin(team)
   }
 
   /** Everybody changes over to the other flight, and this one is cancelled. */
@@ -158,8 +179,7 @@ class Flight<Result> implements Need {
    */
   #refuseLate(waiter: Waiter<Result>): void {
     const leftMs = this.deadline - this.#clock.now()
-    const sentInTime = this.#sentAt <= waiter.need.deadline + sameMomentMs
-    if (sentInTime || (this.isUnsent && leftMs <= 0)) return
+    if (isInTime(waiter.need, this.#sentAt) || (this.isUnsent && leftMs <= 0)) return
     const detail =
       'No call to HelpCrunch was free before the deadline; others still wait for this one.'
     const retryAfterMs = Math.max(leftMs, 0)

@@ -10,14 +10,19 @@
  *   what they took and recovers over two windows.
  * - 401, 403: nothing is sent but a probe now and then, until one succeeds.
  * - 20 failures in a row: one call at a time, at most one a second, until one succeeds.
+ *
+ * How a call ended says nothing about what was learnt after it was sent.
  */
 
 import { type ErrorCode, ServiceError } from '../errors.ts'
 import type { ScheduleReport } from '../ports.ts'
+import type { Bounds } from './reserves.ts'
 
 export interface BrakeOptions {
   readonly limit: number
   readonly windowMs: number
+  /** Calls in flight at once. */
+  readonly concurrency: number
 }
 
 /** How a call ended, as far as the brake cares. */
@@ -32,14 +37,14 @@ export interface Verdict {
   readonly nextFreeAt: number | undefined
 }
 
-export type Mode = ScheduleReport['mode']
-
 /** A pause without any word from the upstream or the ledger starts here and doubles. */
 const firstPauseMs = 1000
 const longestPauseMs = 60_000
 const probeEveryMs = 5000
 const failuresBeforeTrickle = 20
 const trickleGapMs = 1000
+/** A gap below this is none. */
+const leastGapMs = 10
 /** Windows until a limit that was lowered to nothing is whole again. */
 const recoveryWindows = 2
 
@@ -50,49 +55,70 @@ const failures = new Set<ErrorCode>([
   'upstream_unreachable'
 ])
 
+interface State {
+  heldUntil: number
+  pausedAt: number
+  pausedUntil: number
+  pauseMs: number
+  gapMs: number
+  lastSentAt: number
+  stolen: number
+  stolenAt: number
+  refusedAt: number
+  nextProbeAt: number | undefined
+  failuresInARow: number
+  lastFailure: ErrorCode
+}
+
 export class Brake {
   readonly #options: BrakeOptions
-  #heldUntil = -Infinity
-  #pausedUntil = -Infinity
-  #pausedAt = -Infinity
-  #pauseMs = 0
-  #gapMs = 0
-  #lastSentAt = -Infinity
-  #stolen = 0
-  #stolenAt = 0
-  #nextProbeAt: number | undefined
-  #failuresInARow = 0
-  #lastFailure: ErrorCode = 'upstream_error'
+  #state: State = {
+    heldUntil: -Infinity,
+    pausedAt: -Infinity,
+    pausedUntil: -Infinity,
+    pauseMs: 0,
+    gapMs: 0,
+    lastSentAt: -Infinity,
+    stolen: 0,
+    stolenAt: 0,
+    refusedAt: -Infinity,
+    nextProbeAt: undefined,
+    failuresInARow: 0,
+    lastFailure: 'upstream_error'
+  }
 
   constructor(options: BrakeOptions) {
     this.#options = options
   }
 
   get failuresInARow(): number {
-    return this.#failuresInARow
+    return this.#state.failuresInARow
   }
 
-  mode(now: number): Mode {
-    if (this.#nextProbeAt !== undefined) return 'key-refused'
-    if (now < this.#pausedUntil) return 'paused'
-    if (now < this.#heldUntil) return 'held'
+  mode(now: number): ScheduleReport['mode'] {
+    const { heldUntil, nextProbeAt, pausedUntil } = this.#state
+    if (nextProbeAt !== undefined) return 'key-refused'
+    if (now < pausedUntil) return 'paused'
+    if (now < heldUntil) return 'held'
     return this.#trickles() ? 'failing' : 'open'
   }
 
   /** The instant before which nothing is sent. */
   nextSendAt(): number {
-    const paced = this.#lastSentAt + (this.#trickles() ? trickleGapMs : this.#gapMs)
-    return Math.max(this.#heldUntil, this.#pausedUntil, this.#nextProbeAt ?? paced, paced)
+    const { gapMs, heldUntil, lastSentAt, nextProbeAt, pausedUntil } = this.#state
+    const paced = lastSentAt + (this.#trickles() ? trickleGapMs : gapMs)
+    return Math.max(heldUntil, pausedUntil, nextProbeAt ?? paced, paced)
   }
 
-  /** Milliseconds between sends, from the next one on. */
-  get gapMs(): number {
-    return this.#trickles() ? trickleGapMs : this.#gapMs
-  }
-
-  /** The limit less what others take from the key. */
-  workingLimit(now: number): number {
-    return Math.max(1, this.#options.limit - Math.ceil(this.#stolenNow(now)))
+  /** What may be held and in flight at one time, just now. */
+  bounds(now: number): Bounds {
+    const { gapMs, nextProbeAt } = this.#state
+    const probing = nextProbeAt !== undefined || this.#trickles() || gapMs > 0
+    return {
+      limit: Math.max(1, this.#options.limit - Math.ceil(this.#stolenNow(now))),
+      // One call at a time while it is not known whether calls succeed.
+      concurrency: probing ? 1 : this.#options.concurrency
+    }
   }
 
   /** The next instant at which more may be sent although nothing happens; Infinity if none. */
@@ -103,48 +129,54 @@ export class Brake {
     if (steps === 0) return Infinity
     const { limit, windowMs } = this.#options
     const msPerStep = (recoveryWindows * windowMs) / limit
-    return Math.max(this.#stolenAt + (this.#stolen - steps + 1) * msPerStep, now + 1)
-  }
-
-  /** One call at a time while it is not known whether calls succeed. */
-  concurrency(most: number): number {
-    const probing = this.#nextProbeAt !== undefined || this.#trickles() || this.#gapMs > 0
-    return probing ? 1 : most
-  }
-
-  /** Nothing is sent before `until`: what an earlier process sent is not known. */
-  hold(until: number): void {
-    this.#heldUntil = until
+    return Math.max(this.#state.stolenAt + (this.#state.stolen - steps + 1) * msPerStep, now + 1)
   }
 
   /** True while not even a probe may be sent to an upstream that refused the key. */
   refusesAll(now: number): boolean {
-    return this.#nextProbeAt !== undefined && now < this.#nextProbeAt
+    const { nextProbeAt } = this.#state
+    return nextProbeAt !== undefined && now < nextProbeAt
+  }
+
+  /** Nothing is sent before `until`: what an earlier process sent is not known. */
+  hold(until: number): void {
+    this.#state.heldUntil = until
   }
 
   sent(now: number): void {
-    this.#lastSentAt = now
-    if (this.#nextProbeAt !== undefined) this.#nextProbeAt = now + probeEveryMs
+    this.#state.lastSentAt = now
+    if (this.#state.nextProbeAt !== undefined) this.#state.nextProbeAt = now + probeEveryMs
   }
 
-  succeeded(): void {
-    this.#failuresInARow = 0
-    this.#nextProbeAt = undefined
-    this.#pauseMs = 0
-    this.#gapMs = this.#gapMs > 10 ? this.#gapMs / 2 : 0
+  succeeded(sentAt: number): void {
+    const state = this.#state
+    state.failuresInARow = 0
+    if (sentAt > state.refusedAt) state.nextProbeAt = undefined
+    if (sentAt <= state.pausedAt) return
+    state.pauseMs = 0
+    state.gapMs = state.gapMs > leastGapMs ? state.gapMs / 2 : 0
   }
 
   failed(verdict: Verdict): void {
-    if (verdict.code === 'upstream_rate_limited') this.#pause(verdict)
-    else if (verdict.code === 'upstream_unauthorized')
-      this.#nextProbeAt = verdict.now + probeEveryMs
-    else if (failures.has(verdict.code)) {
-      this.#failuresInARow++
-      this.#lastFailure = verdict.code
-    } else this.succeeded()
+    const { code, now, sentAt } = verdict
+    if (code === 'upstream_rate_limited') this.#pause(verdict)
+    else if (code === 'upstream_unauthorized') this.#refuseKey(now)
+    else if (failures.has(code)) this.#countFailure(code)
+    else this.succeeded(sentAt)
   }
 
-  /** Why a caller cannot be served in time, in the words of what stands in the way. */
+  /** The same state again, to be played forward. */
+  clone(): Brake {
+    const copy = new Brake(this.#options)
+    copy.#state = { ...this.#state }
+    return copy
+  }
+
+  /**
+   * Why a caller cannot be served in time, in the words of what stands in the way.
+   *
+   * @param waiting how many wait already
+   */
   refusal(waitMs: number, now: number, waiting: number): ServiceError {
     const seconds = Math.max(Math.ceil(waitMs / 1000), 1)
     const soon = `; the next call is possible in about ${seconds} s.`
@@ -156,45 +188,56 @@ export class Brake {
       case 'paused':
         return say('upstream_rate_limited', 'HelpCrunch limits the rate of calls')
       case 'failing':
-        return say(this.#lastFailure, 'HelpCrunch keeps failing')
+        return say(this.#state.lastFailure, 'HelpCrunch keeps failing')
       case 'held':
-      case 'open':
-        return say(
-          'budget_exhausted',
-          `No call to HelpCrunch is free before the deadline, and ${waiting} wait already`
-        )
+        return say('budget_exhausted', 'It is not known what an earlier process sent')
+      case 'open': {
+        const detail = `No call to HelpCrunch is free before the deadline, and ${waiting} wait already`
+        return say('budget_exhausted', detail)
+      }
     }
   }
 
   #trickles(): boolean {
-    return this.#failuresInARow >= failuresBeforeTrickle
+    return this.#state.failuresInARow >= failuresBeforeTrickle
+  }
+
+  #refuseKey(now: number): void {
+    this.#state.refusedAt = now
+    this.#state.nextProbeAt = now + probeEveryMs
+  }
+
+  #countFailure(code: ErrorCode): void {
+    this.#state.failuresInARow++
+    this.#state.lastFailure = code
   }
 
   #pause({ sentAt, now, retryAfterMs, held, nextFreeAt }: Verdict): void {
     const { limit, windowMs } = this.#options
+    const state = this.#state
     // Calls that were in flight together are refused together: one incident, one step.
-    if (sentAt > this.#pausedAt) {
+    if (sentAt > state.pausedAt) {
       const sure = Math.max((nextFreeAt ?? now) - now, firstPauseMs)
       const longest = Math.min(longestPauseMs, windowMs)
-      this.#pauseMs = Math.min(this.#pauseMs > 0 ? this.#pauseMs * 2 : sure, longest)
-      this.#pausedAt = now
+      state.pauseMs = Math.min(state.pauseMs > 0 ? state.pauseMs * 2 : sure, longest)
+      state.pausedAt = now
       this.#noteTheft(held, now)
     }
-    this.#pausedUntil = Math.max(this.#pausedUntil, now + (retryAfterMs ?? this.#pauseMs))
-    this.#gapMs = windowMs / limit
+    state.pausedUntil = Math.max(state.pausedUntil, now + (retryAfterMs ?? state.pauseMs))
+    state.gapMs = windowMs / limit
   }
 
   /** What the upstream counted beyond our own calls; one is left, to find out after the pause. */
   #noteTheft(held: number, now: number): void {
     const stolen = this.#options.limit - held - 1
     if (stolen <= this.#stolenNow(now)) return
-    this.#stolen = stolen
-    this.#stolenAt = now
+    this.#state.stolen = stolen
+    this.#state.stolenAt = now
   }
 
   #stolenNow(now: number): number {
     const { limit, windowMs } = this.#options
-    const recovered = ((now - this.#stolenAt) * limit) / (recoveryWindows * windowMs)
-    return Math.max(0, this.#stolen - recovered)
+    const recovered = ((now - this.#state.stolenAt) * limit) / (recoveryWindows * windowMs)
+    return Math.max(0, this.#state.stolen - recovered)
   }
 }

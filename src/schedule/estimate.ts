@@ -1,8 +1,8 @@
 /**
- * When will a waiting call be sent, and when would one that comes back find its way free? The
- * ledger and the queue are played forward by the same rules that send for real, on copies: exact
- * while nothing else arrives and calls take as long as they did lately. A few hundred steps of
- * arithmetic, so that refusing costs less than waiting.
+ * When will a waiting call be sent, and when would one that comes back find its way free? Ledger,
+ * queue and brake are played forward by the same rules that send for real, on copies: exact while
+ * nothing else arrives and calls take as long as they did lately. It looks no further than somebody
+ * cares, so that refusing costs less than waiting.
  */
 
 import type { FairQueue, Judge, Queued } from './fair-queue.ts'
@@ -16,55 +16,68 @@ export interface Outlook<Item extends Queued> {
   readonly shares: Shares
 }
 
-/** @returns the instant at which `item`, which waits in the queue, will be sent; Infinity if never */
-export function estimateSendAt<Item extends Queued>(item: Item, outlook: Outlook<Item>): number {
-  return playForward(outlook, next => next === item)
+/** @returns the instant at which `item`, which waits, will be sent; Infinity if not by `horizon` */
+export function estimateSendAt<Item extends Queued>(
+  item: Item,
+  outlook: Outlook<Item>,
+  horizon: number
+): number {
+  return playForward(outlook, horizon, next => next === item)
 }
 
 /**
  * @returns the first instant at which a call of this class and team, coming only then, would be
- * sent at once, because whoever waits now was served or may not go
+ * sent at once, because whoever waits now was served or may not go; Infinity if not by `horizon`
  */
 export function estimateFreeAt<Item extends Queued>(
-  { priority, team }: Pick<Queued, 'priority' | 'team'>,
-  outlook: Outlook<Item>
+  { priority, team }: { readonly priority: Queued['priority']; readonly team: string },
+  outlook: Outlook<Item>,
+  horizon: number
 ): number {
-  return playForward(outlook, (next, judge) => !next && judge.isOpen(priority, team))
+  return playForward(outlook, horizon, (next, judge) => !next && judge.isOpen(priority, team))
 }
 
 /** Who is sent next, or nobody although there is room. */
 type Stop<Item> = (next: Item | undefined, judge: Judge) => boolean
 
-function playForward<Item extends Queued>(outlook: Outlook<Item>, stop: Stop<Item>): number {
+function playForward<Item extends Queued>(
+  outlook: Outlook<Item>,
+  horizon: number,
+  stop: Stop<Item>
+): number {
   const { sends, shares } = outlook
-  const { brake, latencyMs } = sends
   const ledger = sends.ledger.clone()
+  const brake = sends.brake.clone()
   const queue = outlook.queue.clone()
   const answers = expectedAnswers(sends, outlook.now)
   let now = outlook.now
-  let nextSendAt = brake.nextSendAt()
-  while (now < Infinity) {
-    while (answers[0] && answers[0].at <= now) ledger.settle(answers[0].slot, answers.shift()!.at)
-    const situation = { now, ledger, shares, bounds: sends.bounds(now) }
-    const ready = now >= nextSendAt && hasRoom(situation)
-    const judge = judgeOf(situation)
-    const next = ready ? queue.take(judge) : undefined
-    if (ready && stop(next, judge)) return now
-    if (next) {
-      answers.push({ slot: ledger.take(next.team, now)!, at: now + latencyMs })
-      nextSendAt = now + brake.gapMs
-    } else {
-      const pacedAt = nextSendAt > now ? nextSendAt : Infinity
-      const answerAt = answers[0]?.at ?? Infinity
-      const freeAt = ledger.nextFreeAt(now) ?? Infinity
-      now = Math.min(pacedAt, brake.nextChangeAt(now), answerAt, freeAt)
+  while (now <= horizon) {
+    for (; answers[0] && answers[0].at <= now; answers.shift()) {
+      ledger.settle(answers[0].slot, answers[0].at)
+      // That calls succeed is only assumed while nothing says otherwise.
+      if (brake.mode(now) === 'open') brake.succeeded(answers[0].sentAt)
     }
+    const situation = { now, ledger, shares, bounds: brake.bounds(now) }
+    const ready = now >= brake.nextSendAt() && hasRoom(situation)
+    const judge = judgeOf(situation)
+    const turn = ready ? queue.take(judge) : undefined
+    if (ready && stop(turn?.item, judge)) return now
+    if (turn) {
+      const slot = ledger.take(turn.team, now)!
+      brake.sent(now)
+      answers.push({ slot, sentAt: now, at: now + sends.latencyMs })
+    } else {
+      const answerAt = answers[0]?.at ?? Infinity
+      now = Math.min(brake.nextChangeAt(now), answerAt, ledger.nextFreeAt(now) ?? Infinity)
+    }
+    if (now === Infinity) break
   }
   return Infinity
 }
 
 interface Answer {
   readonly slot: number
+  readonly sentAt: number
   readonly at: number
 }
 
@@ -72,7 +85,7 @@ interface Answer {
 function expectedAnswers({ ledger, latencyMs }: Sends, now: number): Answer[] {
   const answers: Answer[] = []
   for (const { slot, sentAt } of ledger.flying) {
-    answers.push({ slot, at: Math.max(now, sentAt + latencyMs) })
+    answers.push({ slot, sentAt, at: Math.max(now, sentAt + latencyMs) })
   }
   return answers.sort((a, b) => a.at - b.at)
 }

@@ -7,13 +7,16 @@
  * and so to send, in proportion to their weights over every window; an idle team's share is lent
  * and comes back with the next slots that come free, and nobody's past outlasts one window.
  *
+ * A call that several teams want stands in the line of each and goes in whichever turn comes first.
+ *
  * Floors: a class that waits is served at least once in every twenty sends, so none starves.
  */
 
 import type { Priority } from '../ports.ts'
 
 export interface Queued {
-  readonly team: string
+  /** Who wants it; grows by `join`. */
+  readonly teams: Iterable<string>
   readonly priority: Priority
   readonly arrivedAt: number
 }
@@ -24,6 +27,12 @@ export interface Judge {
   isOpen(priority: Priority, team: string): boolean
   /** How much of the window a team would hold for its weight after one more send. */
   load(team: string): number
+}
+
+/** A call whose turn it is, and in whose line it stood. */
+export interface Turn<Item> {
+  readonly item: Item
+  readonly team: string
 }
 
 const order: readonly Priority[] = ['interactive', 'refresh', 'bulk']
@@ -50,39 +59,44 @@ export class FairQueue<Item extends Queued> {
     this.#classes = order.map(priority => ({ priority, lines: new Map(), passedOver: 0 }))
   }
 
+  /** Waiting calls, each once. */
   get length(): number {
     return this.#length
   }
 
-  /** Waiting calls of a team, in all classes. */
+  /** Calls that a team waits for, in all classes. */
   lengthOf(team: string): number {
     return this.#classes.reduce((sum, { lines }) => sum + (lines.get(team)?.length ?? 0), 0)
   }
 
-  *[Symbol.iterator](): Iterator<Item> {
-    for (const { lines } of this.#classes) for (const items of lines.values()) yield* items
+  /** Each waiting call once. */
+  [Symbol.iterator](): Iterator<Item> {
+    return new Set(this.#classes.flatMap(({ lines }) => [...lines.values()].flat())).values()
   }
 
   /** Stands in line by its age, so that a call that is tried again keeps its place. */
   push(item: Item): void {
-    const { lines } = this.#classOf(item)
-    const items = lines.get(item.team) ?? []
-    lines.set(item.team, items)
-    let at = items.length
-    while (at > 0 && items[at - 1]!.arrivedAt > item.arrivedAt) at--
-    items.splice(at, 0, item)
+    const group = this.#classOf(item)
+    // Nobody of this class was waiting, so nobody was passed over.
+    if (group.lines.size === 0) group.passedOver = 0
+    for (const team of item.teams) insert(group.lines, team, item)
     this.#length++
+  }
+
+  /** Another team wants a call that waits. */
+  join(item: Item, team: string): void {
+    insert(this.#classOf(item).lines, team, item)
   }
 
   remove(item: Item): void {
     const { lines } = this.#classOf(item)
-    const items = lines.get(item.team) ?? []
-    const at = items.indexOf(item)
-    if (at >= 0) this.#pull(lines, items, at)
+    let found = false
+    for (const team of item.teams) found = pull(lines, team, item) || found
+    if (found) this.#length--
   }
 
   /** Takes the next call out of the line; undefined if nobody who waits may go. */
-  take(judge: Judge): Item | undefined {
+  take(judge: Judge): Turn<Item> | undefined {
     return this.#takeOverdue(judge) ?? this.#takeInOrder(judge)
   }
 
@@ -98,40 +112,31 @@ export class FairQueue<Item extends Queued> {
     return copy
   }
 
-  #takeOverdue({ load }: Judge): Item | undefined {
+  #takeOverdue({ load }: Judge): Turn<Item> | undefined {
     const overdue = this.#classes.filter(({ passedOver }) => passedOver >= mostPassedOver)
     const longest = overdue.sort((a, b) => b.passedOver - a.passedOver)[0]
     return longest && this.#serve(longest, { load, isOpen: () => true })
   }
 
-  #takeInOrder(judge: Judge): Item | undefined {
+  #takeInOrder(judge: Judge): Turn<Item> | undefined {
     for (const group of this.#classes) {
-      const item = this.#serve(group, judge)
-      if (item) return item
+      const turn = this.#serve(group, judge)
+      if (turn) return turn
     }
     return undefined
   }
 
   /** Serves the open team with the least load; the older call breaks a tie. */
-  #serve({ priority, lines }: Class<Item>, { isOpen, load }: Judge): Item | undefined {
-    let best: { items: Item[]; load: number; arrivedAt: number } | undefined
+  #serve({ priority, lines }: Class<Item>, { isOpen, load }: Judge): Turn<Item> | undefined {
+    let best: (Turn<Item> & { load: number }) | undefined
     for (const [team, items] of lines) {
-      const one = { items, load: load(team), arrivedAt: items[0]!.arrivedAt }
-      const sooner =
-        !best || one.load < best.load || (one.load === best.load && one.arrivedAt < best.arrivedAt)
-      if (sooner && isOpen(priority, team)) best = one
+      const one = { team, item: items[0]!, load: load(team) }
+      if ((!best || isSooner(one, best)) && isOpen(priority, team)) best = one
     }
     if (!best) return undefined
-    const item = this.#pull(lines, best.items, 0)
+    this.remove(best.item)
     this.#countPassedOver(priority)
-    return item
-  }
-
-  #pull(lines: Map<string, Item[]>, items: Item[], at: number): Item {
-    const [item] = items.splice(at, 1) as [Item]
-    if (items.length === 0) lines.delete(item.team)
-    this.#length--
-    return item
+    return best
   }
 
   #countPassedOver(served: Priority): void {
@@ -144,4 +149,29 @@ export class FairQueue<Item extends Queued> {
   #classOf({ priority }: Queued): Class<Item> {
     return this.#classes[order.indexOf(priority)]!
   }
+}
+
+type Candidate = { readonly item: Queued; readonly load: number }
+
+function isSooner(one: Candidate, other: Candidate): boolean {
+  if (one.load !== other.load) return one.load < other.load
+  return one.item.arrivedAt < other.item.arrivedAt
+}
+
+function insert<Item extends Queued>(lines: Map<string, Item[]>, team: string, item: Item): void {
+  const items = lines.get(team) ?? []
+  lines.set(team, items)
+  let at = items.length
+  while (at > 0 && items[at - 1]!.arrivedAt > item.arrivedAt) at--
+  items.splice(at, 0, item)
+}
+
+/** False if it did not stand there. */
+function pull<Item>(lines: Map<string, Item[]>, team: string, item: Item): boolean {
+  const items = lines.get(team) ?? []
+  const at = items.indexOf(item)
+  if (at < 0) return false
+  items.splice(at, 1)
+  if (items.length === 0) lines.delete(team)
+  return true
 }

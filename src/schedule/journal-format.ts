@@ -21,7 +21,7 @@ export interface Contents {
 }
 
 /** A file that is no journal of ours; the message completes "the journal is …". */
-export class Unusable extends Error {}
+export class UnusableJournalError extends Error {}
 
 /** Magic 0–8, version 8–12, number of cells 12–16, boot id 16–52, zeros, check value 60–64. */
 const headerBytes = 64
@@ -63,7 +63,7 @@ export function encodeCell(into: Buffer, index: number, { state, at }: Cell = em
   into.writeUInt32LE(crc32(into.subarray(0, cellBytes - 4), index), cellBytes - 4)
 }
 
-/** @throws {Unusable} */
+/** @throws {UnusableJournalError} */
 export function decodeJournal(bytes: Buffer): Contents {
   const count = checkHeader(bytes)
   return {
@@ -74,15 +74,17 @@ export function decodeJournal(bytes: Buffer): Contents {
 
 /** How many cells follow. */
 function checkHeader(bytes: Buffer): number {
-  if (bytes.length === 0) throw new Unusable('empty')
-  if (bytes.toString('latin1', 0, magic.length) !== magic) throw new Unusable('foreign or corrupt')
-  if (bytes.length < headerBytes) throw new Unusable('corrupt: it is cut short')
+  if (bytes.length === 0) throw new UnusableJournalError('empty')
+  if (bytes.toString('latin1', 0, magic.length) !== magic)
+    throw new UnusableJournalError('foreign or corrupt')
+  if (bytes.length < headerBytes) throw new UnusableJournalError('corrupt: it is cut short')
   if (bytes.readUInt32LE(headerBytes - 4) !== crc32(bytes.subarray(0, headerBytes - 4))) {
-    throw new Unusable('corrupt: its header does not add up')
+    throw new UnusableJournalError('corrupt: its header does not add up')
   }
-  if (bytes.readUInt32LE(8) !== version) throw new Unusable('of another version')
+  if (bytes.readUInt32LE(8) !== version) throw new UnusableJournalError('of another version')
   const count = bytes.readUInt32LE(12)
-  if (bytes.length !== cellOffset(count)) throw new Unusable('corrupt: its length is wrong')
+  if (bytes.length !== cellOffset(count))
+    throw new UnusableJournalError('corrupt: its length is wrong')
   return count
 }
 
@@ -92,7 +94,7 @@ function decodeCell(bytes: Buffer, index: number): Cell {
   const at = cell.readDoubleLE(8)
   const valid = cell.readUInt32LE(cellBytes - 4) === crc32(cell.subarray(0, cellBytes - 4), index)
   if (!valid || !state || !Number.isFinite(at)) {
-    throw new Unusable(`corrupt: slot ${index} does not add up`)
+    throw new UnusableJournalError(`corrupt: slot ${index} does not add up`)
   }
   return { state, at }
 }

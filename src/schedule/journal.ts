@@ -18,7 +18,7 @@ import {
   encodeCell,
   encodeJournal,
   longestJournal,
-  Unusable
+  UnusableJournalError
 } from './journal-format.ts'
 
 /** What earlier processes left behind. Instants are `Clock.now()` milliseconds. */
@@ -31,11 +31,13 @@ export type History =
 
 export interface Journal {
   readonly history: History
+  /** Why the journal is not kept, or what it found cannot be believed; one line for people. */
+  readonly problem: string | undefined
   /** Before the call leaves. */
   sent(slot: number, at: number): void
   settled(slot: number, doneAt: number): void
   /** The call certainly never left. */
-  unsent(slot: number): void
+  released(slot: number): void
   close(): void
 }
 
@@ -84,11 +86,13 @@ interface OpenFile {
 
 class FileJournal implements Journal {
   readonly history: History
+  problem: string | undefined
   readonly #cell = Buffer.alloc(cellBytes)
   #open: OpenFile | undefined
 
   constructor(history: History, open: OpenFile) {
     this.history = history
+    this.problem = problemOf(history)
     this.#open = open
   }
 
@@ -100,7 +104,7 @@ class FileJournal implements Journal {
     this.#write(slot, { state: 'settled', at: doneAt })
   }
 
-  unsent(slot: number): void {
+  released(slot: number): void {
     this.#write(slot, { state: 'empty', at: 0 })
   }
 
@@ -112,8 +116,8 @@ class FileJournal implements Journal {
 
   /**
    * No fsync: what was written outlives the process in the page cache, and `kill -9` asks for no
-   * more. Losing power loses the page cache, but also ends the boot: all that is found then counts
-   * as sent now.
+   * more. Losing power loses the page cache, but also ends the boot: every cell then counts as sent
+   * now, whatever it says.
    */
   #write(slot: number, cell: Cell): void {
     if (!this.#open) return
@@ -131,6 +135,7 @@ class FileJournal implements Journal {
   #giveUp({ path, warn }: OpenFile, code: string): void {
     this.close()
     disown(path)
+    this.problem = `the journal cannot be written (${code})`
     warn(
       `STATE_DIR: ${path} cannot be written (${code}); calls go on, ` +
         'but the next start will send none for one window'
@@ -140,7 +145,12 @@ class FileJournal implements Journal {
 
 function withoutFile(history: History): Journal {
   const nothing = () => {}
-  return { history, sent: nothing, settled: nothing, unsent: nothing, close: nothing }
+  const problem = problemOf(history)
+  return { history, problem, sent: nothing, settled: nothing, released: nothing, close: nothing }
+}
+
+function problemOf(history: History): string | undefined {
+  return history.kind === 'unknown' ? history.reason : undefined
 }
 
 function warnUnknown(reason: string, { directory, warn }: JournalOptions): void {
@@ -151,10 +161,10 @@ function readHistory(path: string, bootId: string, options: JournalOptions): His
   try {
     // Looked at before it is opened: opening a pipe would wait for its other end forever.
     const file = fs.statSync(path)
-    if (!file.isFile() || file.size > longestJournal) throw new Unusable('foreign')
+    if (!file.isFile() || file.size > longestJournal) throw new UnusableJournalError('foreign')
     return historyOf(fs.readFileSync(path), bootId, options)
   } catch (error) {
-    if (error instanceof Unusable) {
+    if (error instanceof UnusableJournalError) {
       return { kind: 'unknown', reason: `the journal is ${error.message}` }
     }
     const code = codeOf(error)
@@ -168,9 +178,11 @@ function historyOf(bytes: Buffer, bootId: string, options: JournalOptions): Hist
   const { bootId: theirs, cells } = decodeJournal(bytes)
   const sameBoot = bootId !== '' && bootId === theirs
   const latest = options.now + options.giveUpMarginMs
-  const taken = cells.filter(({ state }) => state !== 'empty')
+  // Another boot: a send may never have reached the disk, so not even an empty cell is believed.
+  const isCacheLost = bootId !== theirs
+  const taken = cells.filter(({ state }) => isCacheLost || state !== 'empty')
   if (sameBoot && taken.some(({ at }) => at > latest + clockSlackMs)) {
-    throw new Unusable('corrupt: it holds an instant that has not come yet')
+    throw new UnusableJournalError('corrupt: it holds an instant that has not come yet')
   }
   const doneAt = taken.map(({ state, at }) => (sameBoot && state === 'settled' ? at : latest))
   return { kind: 'known', doneAt }
@@ -200,10 +212,21 @@ function createJournal(path: string, bytes: Buffer): number {
     writeAll(file, bytes, 0)
     fs.fsyncSync(file)
     fs.renameSync(temporary, path)
+    syncDirectory(path)
     return file
   } catch (error) {
     closeQuietly(file)
     throw error
+  }
+}
+
+/** Without it a first journal might vanish with the power, and look like a first boot. */
+function syncDirectory(path: string): void {
+  const directory = fs.openSync(join(path, '..'), 'r')
+  try {
+    fs.fsyncSync(directory)
+  } finally {
+    closeQuietly(directory)
   }
 }
 

@@ -11,7 +11,7 @@
  */
 
 import type { Priority } from '../ports.ts'
-import type { Judge } from './fair-queue.ts'
+import type { FairQueue, Judge, Queued } from './fair-queue.ts'
 import type { Ledger } from './ledger.ts'
 
 /** What the configured teams are entitled to. */
@@ -68,7 +68,7 @@ export function judgeOf({ bounds, ledger, now, shares }: Situation): Judge {
       const connections = {
         used: ledger.inFlight,
         size: bounds.concurrency,
-        overShare: share < 1 && ledger.flyingOf(team) >= bounds.concurrency * share
+        overShare: share < 1 && ledger.flyingOf(team) > bounds.concurrency * share
       }
       return fits(priority, slots, slotParts) && fits(priority, connections, connectionParts)
     },
@@ -82,18 +82,45 @@ interface Supply {
   readonly overShare: boolean
 }
 
-/** Fractions of the whole that are closed. */
+/** Fractions of the whole. */
 interface Parts {
-  readonly bulk: number
-  readonly newcomers: number
+  readonly closedToBulk: number
+  readonly closedToOverShare: number
 }
 
-const slotParts: Parts = { bulk: 1 / 6, newcomers: 1 / 12 }
-const connectionParts: Parts = { bulk: 1 / 4, newcomers: 1 / 8 }
+const slotParts: Parts = { closedToBulk: 1 / 6, closedToOverShare: 1 / 12 }
+const connectionParts: Parts = { closedToBulk: 1 / 4, closedToOverShare: 1 / 8 }
 
 /** A fraction of few is rounded in favour of whoever waits. */
 function fits(priority: Priority, { used, size, overShare }: Supply, parts: Parts): boolean {
-  const yields = priority === 'refresh' || overShare
-  const closed = priority === 'bulk' ? parts.bulk : yields ? parts.newcomers : 0
-  return used < size - Math.floor(size * closed)
+  return used < size - Math.floor(size * closedPart(priority, overShare, parts))
+}
+
+function closedPart(priority: Priority, overShare: boolean, parts: Parts): number {
+  if (priority === 'bulk') return parts.closedToBulk
+  return priority === 'refresh' || overShare ? parts.closedToOverShare : 0
+}
+
+/** Places in the queue that a team cannot take from each other configured team. */
+const keptPlaces = 10
+
+export interface Places {
+  /** Waiting calls, all teams together. */
+  readonly maxLength: number
+  /** Of each configured team. */
+  readonly weights: ReadonlyMap<string, number>
+}
+
+/** Whether one more call of this team may wait: nobody takes the last places of another team. */
+export function hasPlace(
+  team: string,
+  queue: FairQueue<Queued>,
+  { maxLength, weights }: Places
+): boolean {
+  const kept = Math.min(keptPlaces, Math.floor(maxLength / Math.max(weights.size, 1)))
+  let taken = queue.length
+  for (const other of weights.keys()) {
+    if (other !== team) taken += Math.max(kept - queue.lengthOf(other), 0)
+  }
+  return taken < maxLength
 }

@@ -7,13 +7,14 @@
  * door is a function.
  */
 
-import { type Clock, sameMomentMs, type Timer } from '../clock.ts'
+import type { Clock, Timer } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
-import type { Attempt, Call, Need, Page, Priority, ScheduleReport, Timing } from '../ports.ts'
+import { type Attempt, type Call, isInTime, type Need, type ScheduleReport } from '../ports.ts'
 import { estimateFreeAt, estimateSendAt, type Outlook } from './estimate.ts'
-import { FairQueue } from './fair-queue.ts'
-import { hasRoom, judgeOf, Shares, type Situation } from './reserves.ts'
+import { FairQueue, type Turn } from './fair-queue.ts'
+import { hasPlace, hasRoom, judgeOf, Shares, type Situation } from './reserves.ts'
 import { Sends, type SendsOptions } from './sends.ts'
+import { type Reply, Waiting } from './waiting.ts'
 
 export interface ScheduleOptions extends SendsOptions {
   readonly clock: Clock
@@ -26,35 +27,14 @@ export interface ScheduleOptions extends SendsOptions {
   readonly maxLength: number
 }
 
-interface Reply {
-  readonly page: Page
-  readonly timing: Timing
-}
-
-interface Waiting {
-  readonly team: string
-  readonly priority: Priority
-  readonly arrivedAt: number
-  readonly call: Call
-  readonly need: Need
-  readonly resolve: (reply: Reply) => void
-  readonly reject: (error: unknown) => void
-  readonly leave: () => void
-  /** Why it stands in line again, once it was tried. */
-  failure: ServiceError | undefined
-  inLine: boolean
-  /** Fires at the deadline, or when a retry is due. */
-  timer: Timer | undefined
-}
-
-/** Places in the queue that a team cannot take from each other configured team. */
-const keptPlaces = 10
-
 /** A connection that broke is tried again after a moment, not all at the same one. */
 const retryJitterMs = 200
 
 /** After more failures in a row than this, a retry is no remedy. */
 const failuresBeforeNoRetry = 3
+
+/** An estimate looks no further ahead than this. */
+const horizonWindows = 10
 
 export class Schedule {
   readonly #options: ScheduleOptions
@@ -71,29 +51,25 @@ export class Schedule {
   }
 
   /** @throws {ServiceError} what the attempt failed with, or why no attempt was made. */
-  send(call: Call, need: Need): Promise<Reply> {
+  async send(call: Call, need: Need): Promise<Reply> {
     const now = this.#options.clock.now()
     const { brake } = this.#sends
-    if (this.#drainedAfterMs !== undefined) return Promise.reject(this.#shuttingDown())
-    if (need.signal.aborted) return Promise.reject(need.signal.reason)
-    if (brake.refusesAll(now)) return Promise.reject(this.#refusal(brake.nextSendAt() - now))
-    return new Promise((resolve, reject) => {
-      const { team, priority } = need
-      const waiting: Waiting = {
-        ...{ team, priority, arrivedAt: now, call, need, resolve, reject },
-        leave: () => this.#dismiss(waiting, need.signal.reason),
-        ...{ failure: undefined, inLine: false, timer: undefined }
-      }
-      const hasPlace = this.#hasPlace(team)
-      this.#queueUp(waiting)
-      if (waiting.inLine && !hasPlace) this.#refuse(waiting)
+    if (this.#drainedAfterMs !== undefined) throw this.#shuttingDown()
+    need.signal.throwIfAborted()
+    if (brake.refusesAll(now)) throw this.#refusal(brake.nextSendAt() - now)
+    if (!isInTime(need, now)) throw tooLate()
+    const waiting = new Waiting(call, need, now, left => this.#dismiss(left, need.signal.reason))
+    need.onJoin?.(team => {
+      if (waiting.inLine) this.#queue.join(waiting, team)
     })
+    this.#queueUp(waiting, hasPlace(need.team, this.#queue, this.#options))
+    return waiting.reply
   }
 
   /** Refuses what waits and all that comes; calls in flight go on. */
   drain(retryAfterMs: number): void {
     this.#drainedAfterMs = retryAfterMs
-    for (const waiting of [...this.#queue]) this.#dismiss(waiting, this.#shuttingDown())
+    for (const waiting of this.#queue) this.#dismiss(waiting, this.#shuttingDown())
   }
 
   /** Whether a call of this team could leave now and be missed by nobody. */
@@ -110,44 +86,32 @@ export class Schedule {
     const now = clock.now()
     return {
       limit,
-      workingLimit: brake.workingLimit(now),
+      workingLimit: brake.bounds(now).limit,
       used: ledger.used(now),
       inFlight: ledger.inFlight,
       mode: brake.mode(now),
       nextSendAt: brake.nextSendAt(),
-      journalProblem: journal.history.kind === 'unknown' ? journal.history.reason : undefined,
-      waiting: [...this.#queue].map(({ team, priority, arrivedAt }) => ({
-        team,
-        priority,
-        arrivedAt
+      journalProblem: journal.problem,
+      waiting: Array.from(this.#queue, ({ team, priority, arrivedAt }) => ({
+        ...{ team, priority, arrivedAt }
       }))
     }
   }
 
-  /** A team never takes the last places of each other configured team. */
-  #hasPlace(team: string): boolean {
-    const { maxLength, weights } = this.#options
-    const kept = Math.min(keptPlaces, Math.floor(maxLength / Math.max(weights.size, 1)))
-    let taken = this.#queue.length
-    for (const other of weights.keys()) {
-      if (other !== team) taken += Math.max(kept - this.#queue.lengthOf(other), 0)
-    }
-    return taken < maxLength
-  }
-
   /** Sends it now, lets it wait until its deadline, or refuses it if that cannot be met. */
-  #queueUp(waiting: Waiting): void {
+  #queueUp(waiting: Waiting, mayWait = true): void {
     this.#queue.push(waiting)
     waiting.inLine = true
-    waiting.need.signal.addEventListener('abort', waiting.leave)
+    waiting.watch()
     this.#pump()
     if (!waiting.inLine) return
-    const sendAt = estimateSendAt(waiting, this.#outlook())
-    if (sendAt > waiting.need.deadline) {
+    const { clock, emit } = this.#options
+    const { deadline } = waiting.need
+    const sendAt = mayWait ? estimateSendAt(waiting, this.#outlook(), deadline) : Infinity
+    if (sendAt > deadline) {
       this.#refuse(waiting)
       return
     }
-    const { clock, emit } = this.#options
     const { team, priority } = waiting
     emit({ type: 'schedule.queued', at: clock.now(), sendAt, team, priority })
     this.#watchDeadline(waiting)
@@ -157,8 +121,7 @@ export class Schedule {
   #leaveLine(waiting: Waiting): void {
     if (waiting.inLine) this.#queue.remove(waiting)
     waiting.inLine = false
-    waiting.timer?.cancel()
-    waiting.need.signal.removeEventListener('abort', waiting.leave)
+    waiting.rest()
     if (this.#queue.length === 0) this.#wake?.cancel()
   }
 
@@ -167,13 +130,14 @@ export class Schedule {
     waiting.reject(reason)
   }
 
-  /** Joiners may have moved the deadline back when it comes; then it is watched on. */
+  /** Joiners may have moved the deadline later when it comes; then it is watched on. */
   #watchDeadline(waiting: Waiting): void {
     const { clock } = this.#options
-    waiting.timer = clock.after(waiting.need.deadline - clock.now(), () => {
+    const timer = clock.after(waiting.need.deadline - clock.now(), () => {
       if (waiting.need.deadline > clock.now()) this.#watchDeadline(waiting)
       else this.#refuse(waiting)
     })
+    waiting.watch(timer)
   }
 
   /**
@@ -184,10 +148,10 @@ export class Schedule {
     const { random, windowMs } = this.#options
     this.#leaveLine(waiting)
     const outlook = this.#outlook()
-    const waitMs = estimateFreeAt(waiting, outlook) - outlook.now
-    const knownMs = Number.isFinite(waitMs) ? waitMs : windowMs
-    const spreadMs = knownMs + random() * Math.max(1000, knownMs / 10)
-    const refusal = this.#refusal(spreadMs)
+    const horizonMs = horizonWindows * windowMs
+    const freeAt = estimateFreeAt(waiting, outlook, outlook.now + horizonMs)
+    const waitMs = Math.min(freeAt - outlook.now, horizonMs)
+    const refusal = this.#refusal(waitMs + random() * Math.max(1000, waitMs / 10))
     const failure = waiting.failure?.code === 'upstream_rate_limited' ? refusal : waiting.failure
     waiting.reject(failure ?? refusal)
   }
@@ -204,25 +168,25 @@ export class Schedule {
   /** Sends while there is someone who may go, a slot, a connection and no pause. */
   #pump(): void {
     const now = this.#options.clock.now()
-    for (let next = this.#next(now); next; next = this.#next(now)) {
+    for (let turn = this.#next(now); turn; turn = this.#next(now)) {
       // After a stall of the process its timer may be late: nothing is sent past its deadline.
-      if (next.need.deadline + sameMomentMs < now) this.#refuse(next)
-      else void this.#attempt(next, now)
+      if (isInTime(turn.item.need, now)) void this.#attempt(turn, now)
+      else this.#refuse(turn.item)
     }
     this.#sleep(now)
   }
 
-  #next(now: number): Waiting | undefined {
+  #next(now: number): Turn<Waiting> | undefined {
     const situation = this.#situation(now)
     if (now < this.#sends.brake.nextSendAt() || !hasRoom(situation)) return undefined
-    const next = this.#queue.take(judgeOf(situation))
-    if (next) next.inLine = false
-    return next
+    const turn = this.#queue.take(judgeOf(situation))
+    if (turn) turn.item.inLine = false
+    return turn
   }
 
   #situation(now: number): Situation {
-    const { ledger } = this.#sends
-    return { now, ledger, shares: this.#shares, bounds: this.#sends.bounds(now) }
+    const { brake, ledger } = this.#sends
+    return { now, ledger, shares: this.#shares, bounds: brake.bounds(now) }
   }
 
   /** One timer, for the next instant at which a call may go without an answer coming first. */
@@ -235,15 +199,16 @@ export class Schedule {
     if (at < Infinity) this.#wake = this.#options.clock.after(at - now, () => this.#pump())
   }
 
-  async #attempt(waiting: Waiting, sentAt: number): Promise<void> {
+  async #attempt({ item: waiting, team }: Turn<Waiting>, sentAt: number): Promise<void> {
     const { attempt, clock } = this.#options
     this.#leaveLine(waiting)
-    const sent = this.#sends.begin(waiting.team, waiting.priority, sentAt)
+    const sent = this.#sends.begin(team, waiting.priority, sentAt)
     waiting.need.onSent?.()
     try {
       const page = await attempt(waiting.call)
       const now = clock.now()
       this.#sends.succeeded(sent, now)
+      // A call that was tried before has waited for that as well.
       const timing = { queueMs: sentAt - waiting.arrivedAt, upstreamMs: now - sentAt }
       waiting.resolve({ page, timing })
     } catch (error) {
@@ -256,18 +221,18 @@ export class Schedule {
   /** A 429 is not the caller's: its call stands in line again, by its age, until its deadline. */
   #afterFailure(waiting: Waiting, error: unknown): void {
     const known = error instanceof ServiceError ? error : undefined
-    const firstFailure = waiting.failure === undefined
+    const isFirst = waiting.failure === undefined
     waiting.failure = known
     if (known?.code === 'upstream_unauthorized') this.#refuseAll(known)
-    if (known?.code === 'upstream_rate_limited') this.#tryAgain(waiting, 0)
-    else if (known && firstFailure && this.#isCurable(known, waiting.need))
-      this.#tryAgain(waiting, retryJitterMs)
-    else waiting.reject(error)
+    if (known?.code === 'upstream_rate_limited') this.#tryAgain(waiting, known, 0)
+    else if (known && isFirst && this.#isCurable(known, waiting.need)) {
+      this.#tryAgain(waiting, known, retryJitterMs)
+    } else waiting.reject(error)
   }
 
   /** Nobody's call would fare better while the key is refused. */
   #refuseAll(error: ServiceError): void {
-    for (const waiting of [...this.#queue]) this.#dismiss(waiting, error)
+    for (const waiting of this.#queue) this.#dismiss(waiting, error)
   }
 
   /**
@@ -280,20 +245,12 @@ export class Schedule {
     return curable && !hasFallback && this.#sends.brake.failuresInARow <= failuresBeforeNoRetry
   }
 
-  #tryAgain(waiting: Waiting, jitterMs: number): void {
+  #tryAgain(waiting: Waiting, failure: ServiceError, jitterMs: number): void {
     const { clock, random } = this.#options
-    const { need } = waiting
-    need.onRetry?.()
-    if (need.signal.aborted) {
-      waiting.reject(need.signal.reason)
-    } else if (this.#drainedAfterMs !== undefined) {
-      waiting.reject(this.#shuttingDown())
-    } else if (jitterMs === 0) {
-      this.#queueUp(waiting)
-    } else {
-      need.signal.addEventListener('abort', waiting.leave)
-      waiting.timer = clock.after(random() * jitterMs, () => this.#rejoin(waiting))
-    }
+    waiting.need.onRetry?.(failure)
+    if (waiting.need.signal.aborted) waiting.reject(waiting.need.signal.reason)
+    else if (jitterMs === 0) this.#rejoin(waiting)
+    else waiting.watch(clock.after(random() * jitterMs, () => this.#rejoin(waiting)))
   }
 
   #rejoin(waiting: Waiting): void {
@@ -305,4 +262,11 @@ export class Schedule {
     const detail = 'The service is shutting down and makes no further calls to HelpCrunch.'
     return new ServiceError('shutting_down', detail, { retryAfterMs: this.#drainedAfterMs ?? 0 })
   }
+}
+
+/** An answer of several parts asks for the others once it has the first. */
+function tooLate(): ServiceError {
+  const detail =
+    'The deadline passed while a first part was fetched; ask again, only the rest is missing.'
+  return new ServiceError('budget_exhausted', detail, { retryAfterMs: 1000 })
 }

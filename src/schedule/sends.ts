@@ -9,7 +9,6 @@ import type { Emit, Priority } from '../ports.ts'
 import { Brake } from './brake.ts'
 import type { Journal } from './journal.ts'
 import { giveUpMarginMs, guardMs, Ledger } from './ledger.ts'
-import type { Bounds } from './reserves.ts'
 
 export interface SendsOptions {
   readonly journal: Journal
@@ -42,7 +41,7 @@ export class Sends {
     const restored = journal.history.kind === 'known' ? journal.history.doneAt : []
     this.#options = options
     this.ledger = new Ledger({ limit, windowMs, restored })
-    this.brake = new Brake({ limit, windowMs })
+    this.brake = new Brake(options)
     if (journal.history.kind === 'unknown') {
       this.brake.hold(now + giveUpMarginMs + windowMs + guardMs)
     }
@@ -52,14 +51,6 @@ export class Sends {
   /** How long a call takes, in milliseconds: a moving average. */
   get latencyMs(): number {
     return this.#latencyMs
-  }
-
-  /** What may be held and in flight at one time, just now. */
-  bounds(now: number): Bounds {
-    return {
-      limit: this.brake.workingLimit(now),
-      concurrency: this.brake.concurrency(this.#options.concurrency)
-    }
   }
 
   /** Enters a send that leaves right after; there has to be a free slot. */
@@ -74,7 +65,7 @@ export class Sends {
 
   succeeded(sent: Sent, now: number): void {
     this.#answered(sent, now)
-    this.brake.succeeded()
+    this.brake.succeeded(sent.sentAt)
   }
 
   failed(sent: Sent, now: number, error: unknown): void {
@@ -102,7 +93,7 @@ export class Sends {
 
   #release({ slot }: Sent): void {
     this.ledger.release(slot)
-    this.#options.journal.unsent(slot)
+    this.#options.journal.released(slot)
     this.#options.emit({ type: 'schedule.released', slot })
   }
 }

@@ -94,7 +94,7 @@ t.test('an empty house sends at once', async t => {
     0
   )
   const queue = new FairQueue<Queued>()
-  const item: Queued = { team: 'blue', priority: 'interactive', arrivedAt: 0 }
+  const item: Queued = { teams: ['blue'], priority: 'interactive', arrivedAt: 0 }
   queue.push(item)
-  t.equal(estimateSendAt(item, { now: 5, queue, sends, shares: new Shares(weights) }), 5)
+  t.equal(estimateSendAt(item, { now: 5, queue, sends, shares: new Shares(weights) }, Infinity), 5)
 })

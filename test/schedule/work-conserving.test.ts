@@ -69,7 +69,7 @@ function wronged(house: Rig, asked: readonly Asked[], limit: number): Asked[] {
   return asked.filter(({ target, team, priority }) => {
     const share = (weights.get(team) ?? 0) / sum
     const within =
-      (held.get(team) ?? 0) <= limit * share && (flying.get(team) ?? 0) < concurrency * share
+      (held.get(team) ?? 0) <= limit * share && (flying.get(team) ?? 0) <= concurrency * share
     return priority === 'interactive' && within && !sent.has(target) && !house.outcomes.has(target)
   })
 }

@@ -1,0 +1,67 @@
+/**
+ * A call from its arrival until it is settled: what is wanted, by whom, and what was set up for the
+ * time of its wait. It knows nothing of slots, lines or other calls.
+ */
+
+import type { Timer } from '../clock.ts'
+import type { ServiceError } from '../errors.ts'
+import type { Call, Need, Page, Priority, Timing } from '../ports.ts'
+import type { Queued } from './fair-queue.ts'
+
+export interface Reply {
+  readonly page: Page
+  readonly timing: Timing
+}
+
+export class Waiting implements Queued {
+  readonly call: Call
+  readonly need: Need
+  readonly arrivedAt: number
+  /** Settles once. */
+  readonly reply: Promise<Reply>
+  readonly resolve: (reply: Reply) => void
+  readonly reject: (reason: unknown) => void
+  /** Why it stands in line again, once it was tried. */
+  failure: ServiceError | undefined
+  inLine = false
+  #timer: Timer | undefined
+  readonly #leave: () => void
+
+  /** @param onLeave called if the caller leaves between `watch` and `rest` */
+  constructor(call: Call, need: Need, arrivedAt: number, onLeave: (waiting: Waiting) => void) {
+    const { promise, reject, resolve } = Promise.withResolvers<Reply>()
+    this.call = call
+    this.need = need
+    this.arrivedAt = arrivedAt
+    this.reply = promise
+    this.resolve = resolve
+    this.reject = reject
+    this.#leave = () => onLeave(this)
+  }
+
+  get team(): string {
+    return this.need.team
+  }
+
+  get teams(): Iterable<string> {
+    return this.need.teams ?? [this.need.team]
+  }
+
+  get priority(): Priority {
+    return this.need.priority
+  }
+
+  /** From now on the caller may leave, and the timer, if any, stands for what happens otherwise. */
+  watch(timer?: Timer): void {
+    this.#timer?.cancel()
+    this.#timer = timer
+    this.need.signal.addEventListener('abort', this.#leave)
+  }
+
+  /** Takes down whatever `watch` set up. */
+  rest(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+    this.need.signal.removeEventListener('abort', this.#leave)
+  }
+}
