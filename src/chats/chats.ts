@@ -68,9 +68,7 @@ export class Chats {
    * is said.
    */
   async #wholePages(query: ListQuery, need: Need): Promise<readonly Found[]> {
-    // One page first: only its total tells which of the others exist, and a call is dear.
-    const first = await this.#fetch(pageCall(query, firstPageIndex(query)), need)
-    let pages = await this.#withMissing(query, need, [first])
+    let pages = await this.#withMissing(query, need, await this.#likelyPages(query, need))
     for (let tries = 0; tries <= pages.length; tries++) {
       const seam = seamIn(query, pages)
       if (!seam) return pages
@@ -80,6 +78,17 @@ export class Chats {
       pages = await this.#withMissing(query, need, await this.#replaced(query, need, pages, at))
     }
     throw neverWhole()
+  }
+
+  /**
+   * The first page alone, because only its total tells which of the others exist and a call is
+   * dear; all of them side by side where the end of the list has been seen.
+   */
+  #likelyPages(query: ListQuery, need: Need): Promise<Found[]> {
+    const end = this.#ends.get(listParameters(query))
+    const further = end ? furtherPageIndexes(query, end.value.total) : []
+    const indexes = [firstPageIndex(query), ...further]
+    return Promise.all(indexes.map(index => this.#fetch(pageCall(query, index), need)))
   }
 
   /** The pages and those that the window reaches into as well, by the newest total. */

@@ -60,7 +60,10 @@ export class Schedule {
     if (!isInTime(need, now)) throw tooLate()
     const waiting = new Waiting(call, need, now, left => this.#dismiss(left, need.signal.reason))
     need.onJoin?.(team => {
-      if (waiting.inLine) this.#queue.join(waiting, team)
+      if (!waiting.inLine) return
+      this.#queue.join(waiting, team)
+      // It may be that team's turn already.
+      this.#pump()
     })
     this.#queueUp(waiting, hasPlace(need.team, this.#queue, this.#options))
     return waiting.reply

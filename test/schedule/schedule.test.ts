@@ -353,3 +353,85 @@ t.test(
     t.equal(outcomes.get('c')?.code, 'budget_exhausted')
   }
 )
+
+t.test('late successes of calls sent before a 429 do not let the line loose', async t => {
+  const { ask, clock, arrived } = rig({ limit: 120 })
+  for (const target of many(8, 'flying')) ask(target)
+  await settled()
+  arrived[0]?.fail(broken('upstream_rate_limited', 'answered', { retryAfterMs: 2000 }))
+  await settled()
+  for (const call of arrived.slice(1)) call.answer()
+  for (const target of many(20, 'waiting')) ask(target)
+  await clock.advance(2000)
+  t.equal(arrived.length, 9, 'one call goes first all the same')
+})
+
+t.test('a late success does not make a refused key work again', async t => {
+  const { ask, arrived, outcomes } = rig({ limit: 120 })
+  for (const target of ['early', 'late']) ask(target)
+  await settled()
+  arrived[0]?.fail(broken('upstream_unauthorized', 'answered'))
+  await settled()
+  arrived[1]?.answer()
+  await settled()
+  ask('next')
+  await settled()
+  t.equal(outcomes.get('next')?.code, 'upstream_unauthorized')
+  t.equal(arrived.length, 2)
+})
+
+t.test('while sending recovers from a 429 nobody is refused who would be served', async t => {
+  const { ask, clock, arrived, outcomes } = rig({ limit: 120, latencyMs: 20 })
+  for (const target of many(119, 'own')) ask(target)
+  await clock.advance(1000)
+  ask('refused')
+  await settled()
+  arrived.at(-1)?.fail(broken('upstream_rate_limited', 'answered', { retryAfterMs: 61_000 }))
+  await clock.advance(61_000)
+  for (const target of many(20, 'call')) ask(target, { waitMs: 8000 })
+  await clock.advance(8000)
+  t.ok(many(20, 'call').every(target => outcomes.get(target)?.code === 'ok'))
+})
+
+t.test("a call that another team comes to want goes in that team's turn", async t => {
+  const weights = new Map([
+    ['blue', 1],
+    ['green', 1]
+  ])
+  const { ask, clock, arrived, schedule } = rig({ limit: 24, latencyMs: 100, weights })
+  for (const target of many(100, 'flood')) ask(target)
+  await clock.advance(1000)
+  t.equal(arrived.length, 22, 'the reserve is left')
+  const teams = new Set(['blue'])
+  let join = (_: string) => {}
+  const need = {
+    ...{ team: 'blue', teams, priority: 'interactive' as const, deadline: 1e9 },
+    signal: new AbortController().signal,
+    onJoin: (listener: (team: string) => void) => {
+      join = listener
+    }
+  }
+  void schedule.send({ target: 'shared', list: '', offset: 0, limit: 100 }, need)
+  teams.add('green')
+  join('green')
+  ask('own', { team: 'green' })
+  await settled()
+  t.strictSame(
+    arrived.slice(22).map(({ target }) => target),
+    ['shared', 'own']
+  )
+})
+
+t.test('a floor is owed to who waits, not to who waited once', async t => {
+  const { ask, clock, arrived } = rig({ limit: 120, latencyMs: 10 })
+  for (const target of many(110, 'before')) ask(target)
+  await clock.advance(1000)
+  const gone = ask('gone', { priority: 'bulk' })
+  for (const target of many(9, 'now')) ask(target)
+  gone.abort(new Error('left'))
+  for (const target of many(30, 'later')) ask(target)
+  ask('bulk', { priority: 'bulk' })
+  await clock.advance(60_500)
+  const at = arrived.findIndex(({ target }) => target === 'bulk')
+  t.ok(at < 0 || at > 120 + 15, `bulk was number ${at}`)
+})

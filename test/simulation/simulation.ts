@@ -116,6 +116,7 @@ class Simulation {
     })
     this.#process = new ProcessClock(this.#clock)
     this.#rooms = this.#start()
+    this.#clock.afterEach = () => this.#check()
   }
 
   async run(): Promise<Run> {

@@ -15,6 +15,8 @@ export class FakeClock implements Clock {
   #now: number
   #order = 0
   readonly #due = new Set<Due>()
+  /** Called after everything that an event set off. */
+  afterEach: () => void = () => {}
 
   constructor(start = 1_000_000) {
     this.#now = start
@@ -47,6 +49,7 @@ export class FakeClock implements Clock {
       this.#now = Math.max(this.#now, next.at)
       next.run()
       await settled()
+      this.afterEach()
     }
     this.#now = end
   }
