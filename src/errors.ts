@@ -3,46 +3,39 @@
  * status and public words. Rooms throw `ServiceError`; only `http` turns it into a response.
  */
 
-type ErrorSource = 'caller' | 'upstream' | 'self'
-
 interface ErrorKind {
   readonly status: number
   readonly title: string
-  readonly source: ErrorSource
 }
 
-const kind = (status: number, source: ErrorSource, title: string): ErrorKind => ({
-  status,
-  source,
-  title
-})
+const kind = (status: number, title: string): ErrorKind => ({ status, title })
 
 /** The contract's error table. `title` never varies within a code (RFC 9457 section 3.1.3). */
 export const errorKinds = {
-  invalid_query: kind(400, 'caller', 'The query is not valid'),
-  upstream_rejected: kind(400, 'caller', 'HelpCrunch rejected the request'),
-  bad_request: kind(400, 'caller', 'The request could not be read'),
-  unauthenticated: kind(401, 'caller', 'A team token is needed'),
-  forbidden: kind(403, 'caller', 'This request is not allowed here'),
-  not_found: kind(404, 'caller', 'There is no such route'),
-  method_not_allowed: kind(405, 'caller', 'This route does not take that method'),
-  request_timeout: kind(408, 'caller', 'The request took too long to arrive'),
-  body_too_large: kind(413, 'caller', 'The request body is too large'),
-  uri_too_long: kind(414, 'caller', 'The URL is too long'),
-  unsupported_media_type: kind(415, 'caller', 'The media type of the body is not supported'),
-  expectation_failed: kind(417, 'caller', 'The expectation cannot be met'),
-  headers_too_large: kind(431, 'caller', 'The request headers are too large'),
-  team_rate_limited: kind(429, 'caller', 'This team has used up its own request limit'),
-  internal_error: kind(500, 'self', 'The service failed'),
-  upstream_unauthorized: kind(502, 'self', 'HelpCrunch refused the key of this service'),
-  upstream_invalid_response: kind(502, 'upstream', 'HelpCrunch sent an unusable response'),
-  upstream_error: kind(502, 'upstream', 'HelpCrunch failed'),
-  upstream_unreachable: kind(502, 'upstream', 'HelpCrunch could not be reached'),
-  budget_exhausted: kind(503, 'self', 'The shared budget of calls is used up for now'),
-  upstream_rate_limited: kind(503, 'upstream', 'HelpCrunch limits the rate of calls'),
-  shutting_down: kind(503, 'self', 'The service is shutting down'),
-  upstream_timeout: kind(504, 'upstream', 'HelpCrunch did not answer in time'),
-  not_cached: kind(504, 'caller', 'The answer is not stored')
+  invalid_query: kind(400, 'The query is not valid'),
+  upstream_rejected: kind(400, 'HelpCrunch rejected the request'),
+  bad_request: kind(400, 'The request could not be read'),
+  unauthenticated: kind(401, 'A team token is needed'),
+  forbidden: kind(403, 'This request is not allowed here'),
+  not_found: kind(404, 'There is no such route'),
+  method_not_allowed: kind(405, 'This route does not take that method'),
+  request_timeout: kind(408, 'The request took too long to arrive'),
+  body_too_large: kind(413, 'The request body is too large'),
+  uri_too_long: kind(414, 'The URL is too long'),
+  unsupported_media_type: kind(415, 'The media type of the body is not supported'),
+  expectation_failed: kind(417, 'The expectation cannot be met'),
+  headers_too_large: kind(431, 'The request headers are too large'),
+  team_rate_limited: kind(429, 'This team has used up its own request limit'),
+  internal_error: kind(500, 'The service failed'),
+  upstream_unauthorized: kind(502, 'HelpCrunch refused the key of this service'),
+  upstream_invalid_response: kind(502, 'HelpCrunch sent an unusable response'),
+  upstream_error: kind(502, 'HelpCrunch failed'),
+  upstream_unreachable: kind(502, 'HelpCrunch could not be reached'),
+  budget_exhausted: kind(503, 'The shared budget of calls is used up for now'),
+  upstream_rate_limited: kind(503, 'HelpCrunch limits the rate of calls'),
+  shutting_down: kind(503, 'The service is shutting down'),
+  upstream_timeout: kind(504, 'HelpCrunch did not answer in time'),
+  not_cached: kind(504, 'The answer is not stored')
 } as const satisfies Record<string, ErrorKind>
 
 export type ErrorCode = keyof typeof errorKinds

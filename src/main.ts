@@ -45,6 +45,7 @@ async function start(config: Config, logger: Logger): Promise<void> {
       if (err) logger.fatal({ err }, 'the service failed')
       else logger.info({ signal }, 'shutting down')
       await shutDown(service, config)
+      lock?.release()
       logger.info('stopped')
     }
   )

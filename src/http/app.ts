@@ -24,7 +24,7 @@ import { logRequest } from './access-log.ts'
 import { allowedMethods, methodTable } from './allowed-methods.ts'
 import { chatsRoutes } from './chats-routes.ts'
 import { describeRoutes, docsRoutes } from './docs.ts'
-import { CallerLeft } from './need.ts'
+import { CallerLeftError } from './need.ts'
 import { sendProblem, toServiceError } from './problem.ts'
 import { answerRouterError, ProtocolErrors } from './protocol-errors.ts'
 import { checkRequest, originForm } from './request-checks.ts'
@@ -182,7 +182,7 @@ async function addRoutes(app: FastifyInstance, options: AppOptions): Promise<voi
 }
 
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply) {
-  if (error instanceof CallerLeft) return logLeaving(request, reply)
+  if (error instanceof CallerLeftError) return logLeaving(request, reply)
   const problem = toServiceError(error)
   request.outcome = { ...request.outcome, error: problem }
   if (problem.code === 'internal_error') request.log.error({ err: problem.cause }, 'internal error')

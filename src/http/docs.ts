@@ -7,13 +7,14 @@
 import fastifySwagger from '@fastify/swagger'
 import fastifySwaggerUi from '@fastify/swagger-ui'
 import type { FastifyError, FastifyInstance } from 'fastify'
+import about from '../../package.json' with { type: 'json' }
 import { ServiceError } from '../errors.ts'
 
 const openapi = {
   openapi: '3.1.0',
   info: {
     title: 'helpcrunch-proxy',
-    version: '0.1.0',
+    version: about.version,
     description:
       'A caching proxy that keeps one HelpCrunch API key, and its 120 calls a minute, for many ' +
       'callers. Every route also answers under `/v1`, so a HelpCrunch client moves over by ' +

@@ -9,7 +9,7 @@ import type { Need } from '../ports.ts'
 import { conditionsOf } from './request-directives.ts'
 
 /** Why a signal is aborted; never answered, because nobody is there to read it. */
-export class CallerLeft extends Error {}
+export class CallerLeftError extends Error {}
 
 export function needOf(
   request: FastifyRequest,
@@ -30,16 +30,14 @@ export function needOf(
 
 /** `Prefer: wait=<seconds>` (RFC 7240 section 4.3); anything else is ignored, as section 2 asks. */
 function preferredWaitMs(prefer: string | string[] | undefined): number | undefined {
-  const seconds = /(?:^|[,;])\s*wait\s*=\s*"?(\d{1,6})"?\s*(?:$|[,;])/i.exec(
-    String(prefer ?? '')
-  )?.[1]
+  const seconds = /(?:^|,)\s*wait\s*=\s*"?(\d{1,6})"?\s*(?:$|[,;])/i.exec(String(prefer ?? ''))?.[1]
   return seconds === undefined ? undefined : Number(seconds) * 1000
 }
 
 function leavingSignal({ raw }: FastifyReply): AbortSignal {
   const controller = new AbortController()
   const leave = () => {
-    if (!raw.writableFinished) controller.abort(new CallerLeft('The caller has left.'))
+    if (!raw.writableFinished) controller.abort(new CallerLeftError('The caller has left.'))
   }
   if (raw.destroyed) leave()
   else raw.once('close', leave)

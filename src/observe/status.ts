@@ -14,6 +14,7 @@ export interface Status {
     readonly workingLimit: number
     readonly windowSeconds: number
     readonly used: number
+    readonly inFlight: number
     readonly maxInAnyWindow: number
     readonly mode: ScheduleReport['mode']
     /** ISO 8601; null if nothing holds sending up. */
@@ -44,6 +45,7 @@ export function statusOf({ audit, clock, schedule, windowMs }: StatusSources): S
       workingLimit: report.workingLimit,
       windowSeconds: windowMs / 1000,
       used: report.used,
+      inFlight: report.inFlight,
       maxInAnyWindow: audit.maxInAnyWindow,
       mode: report.mode,
       pausedUntil: dateOf(report.nextSendAt, now, clock),

@@ -2,7 +2,7 @@
  * Makes one attempt at the upstream: pinned origin, our key and nothing of the caller's, no
  * redirects, one time limit over everything, one size limit on the decoded bytes. Turns whatever
  * happens into a page or a `ServiceError` that says how far the attempt got. Never retries: that
- * is the schedule's business. The only file that knows undici.
+ * is the schedule's business. Only this folder knows undici.
  */
 
 import { promisify } from 'node:util'
