@@ -106,3 +106,8 @@ export function listOf(text: string): string[] {
     .map(item => item.trim())
     .filter(item => item !== '')
 }
+
+/** True for an address that only this machine can reach. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
+}

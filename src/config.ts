@@ -9,7 +9,14 @@
 import { readFileSync } from 'node:fs'
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { listOf, parseBaseUrl, parseOrigins, parseTeamTokens, type Team } from './config-values.ts'
+import {
+  isLoopback,
+  listOf,
+  parseBaseUrl,
+  parseOrigins,
+  parseTeamTokens,
+  type Team
+} from './config-values.ts'
 
 const seconds = (fallback: number, description: string, example: number, minimum = 0) =>
   Type.Number({ minimum, maximum: 31_536_000, default: fallback, description, example })
@@ -140,6 +147,11 @@ export const variables = {
     description: 'where an instance keeps its send journal; must outlive the process',
     example: '/var/lib/helpcrunch-proxy'
   }),
+  WEBHOOK_SIGNING_KEY: secret('turns the webhook route on', 'the-key-you-gave-helpcrunch', {
+    // Empty is a mistake, not a choice: it would accept what nobody signed.
+    refuseEmpty: true,
+    pattern: '^[\\x21-\\x7e]{1,4096}$'
+  }),
   LOG_LEVEL: Type.Union(
     (['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const).map(level =>
       Type.Literal(level)
@@ -218,6 +230,7 @@ type Report = (what: string) => void
 
 /** The variable's text, from itself or, for a secret, from the file that `NAME_FILE` names. */
 function rawText(environment: Environment, name: Name, schema: TSchema, problem: Report) {
+  if (schema.refuseEmpty && environment[name] === '') problem('must not be empty')
   const text = environment[name] || undefined
   const path = schema.secret ? environment[`${name}_FILE`] || undefined : undefined
   if (path === undefined) return text
@@ -226,7 +239,10 @@ function rawText(environment: Environment, name: Name, schema: TSchema, problem:
     return text
   }
   try {
-    return readFileSync(path, 'utf8').trim() || undefined
+    const text = readFileSync(path, 'utf8').trim()
+    if (schema.refuseEmpty && text === '')
+      problem(`must not be empty, as in the file of ${name}_FILE`)
+    return text || undefined
   } catch (error) {
     problem(`${name}_FILE cannot be read (${(error as NodeJS.ErrnoException).code})`)
     return undefined
@@ -283,8 +299,4 @@ function assemble(values: Values, problems: string[]): Config {
     CORS_ORIGINS: origins.value,
     ADMIN_ALLOWED_HOSTS: listOf(values.ADMIN_ALLOWED_HOSTS.toLowerCase())
   }
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
 }

@@ -13,6 +13,7 @@ const kind = (status: number, title: string): ErrorKind => ({ status, title })
 /** The contract's error table. `title` never varies within a code (RFC 9457 section 3.1.3). */
 export const errorKinds = {
   invalid_query: kind(400, 'The query is not valid'),
+  invalid_body: kind(400, 'The body is not valid'),
   upstream_rejected: kind(400, 'HelpCrunch rejected the request'),
   bad_request: kind(400, 'The request could not be read'),
   unauthenticated: kind(401, 'A team token is needed'),

@@ -10,7 +10,12 @@ import { createLogger } from './observe/log.ts'
 import { noJournal } from './schedule/journal.ts'
 import { createService } from './service.ts'
 
-const config = parseConfig({ HELPCRUNCH_API_KEY: 'not-used', LOG_LEVEL: 'silent' })
+// With everything turned on that a variable turns on.
+const config = parseConfig({
+  HELPCRUNCH_API_KEY: 'not-used',
+  WEBHOOK_SIGNING_KEY: 'not-used-either',
+  LOG_LEVEL: 'silent'
+})
 const service = await createService({
   config,
   clock: systemClock,

@@ -76,6 +76,8 @@ export interface Page {
   readonly close: number
   /** The text of each chat's id, which may have more digits than a double holds; empty if none. */
   readonly ids: readonly string[]
+  /** The same of each chat's customer. */
+  readonly customers: readonly string[]
   /** How many chats the whole list had. */
   readonly total: number
 }
@@ -83,6 +85,8 @@ export interface Page {
 /** A stored response. Absolute instants (`Clock.now()`), so freshness is a comparison. */
 export interface Stored<Value> {
   readonly value: Value
+  /** When it was asked for, and when it arrived. */
+  readonly requestedAt: number
   readonly storedAt: number
   readonly freshUntil: number
   /** Until then it may be served while it is refreshed behind (RFC 5861 section 3). */

@@ -9,9 +9,11 @@
 import type { FastifyInstance } from 'fastify'
 import { createAdminApp } from './admin/app.ts'
 import { Cache } from './cache/cache.ts'
+import { everything } from './cache/invalidations.ts'
 import { createMemoryStore } from './cache/memory-store.ts'
 import { Chats } from './chats/chats.ts'
 import { completing } from './chats/completion.ts'
+import { pageTags, staleTags } from './chats/events.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { createApp } from './http/app.ts'
@@ -55,17 +57,21 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     concurrency: config.UPSTREAM_CONCURRENCY,
     maxBodyBytes: Math.floor(config.UPSTREAM_MAX_BODY_MB * megabyte)
   })
-  const { audit, chats, schedule } = joinRooms({
+  const { audit, chats, invalidate, schedule } = joinRooms({
     ...options,
     attempt: upstream.attempt,
     random: Math.random
   })
   let draining = false
-  const app = await createApp({ config, clock, logger, chats, draining: () => draining })
+  const onEvent = (event: string, data: unknown) => invalidate(staleTags(event, data))
+  const app = await createApp({ config, clock, logger, chats, onEvent, draining: () => draining })
   const windowMs = config.UPSTREAM_WINDOW_SECONDS * 1000
   const sources = { clock, windowMs, audit, schedule: () => schedule.report() }
   const status = () => statusOf(sources)
-  const admin = createAdminApp({ config, logger, status, metrics: createMetrics(status) })
+  const admin = createAdminApp({
+    ...{ config, logger, status, metrics: createMetrics(status) },
+    invalidateAll: () => invalidate([everything])
+  })
   return {
     app,
     admin,
@@ -95,6 +101,8 @@ export interface Rooms {
   readonly chats: Chats
   readonly schedule: Schedule
   readonly audit: Audit
+  /** Makes stale whatever has one of these tags. */
+  readonly invalidate: (tags: readonly string[]) => void
 }
 
 /** Everything between the two listeners' ends: all that has a notion of time, and no socket. */
@@ -123,8 +131,14 @@ export function joinRooms({ config, clock, journal, attempt, random }: RoomsOpti
       staleIfErrorMs: config.CACHE_STALE_IF_ERROR_SECONDS * 1000
     },
     random,
+    tagsOf: pageTags,
     hasIdleSlot: team => schedule.hasIdleSlot(team)
   })
   const chats = new Chats({ clock, fetch: (call, need) => cache.fetch(call, need) })
-  return { chats, schedule, audit }
+  const invalidate = (tags: readonly string[]) => {
+    if (tags.length === 0) return
+    cache.invalidate(tags)
+    chats.forgetEnds()
+  }
+  return { chats, schedule, audit, invalidate }
 }

@@ -99,6 +99,7 @@ const refused: Record<Name, readonly string[]> = {
   QUEUE_MAX_LENGTH: ['-1', '100001', '0.5'],
   MAX_LIMIT: ['0', '10001'],
   STATE_DIR: [],
+  WEBHOOK_SIGNING_KEY: ['two words', 'ключ'],
   LOG_LEVEL: ['verbose', 'INFO'],
   SHUTDOWN_GRACE_SECONDS: ['0', 'never'],
   SHUTDOWN_DELAY_SECONDS: ['-1', 'never']
@@ -130,6 +131,13 @@ t.test('several bad entries of one variable are told one by one', async t => {
   t.match(problems, [/^TEAM_TOKENS: entry 1 /, /^TEAM_TOKENS: entry 3 /])
   t.equal(problems.length, 2)
   t.equal(problemsOf({ CORS_ORIGINS: 'a,https://b.example,c' }).length, 2)
+})
+
+t.test('an empty signing key is a mistake, not a choice', async t => {
+  t.match(problemsOf({ WEBHOOK_SIGNING_KEY: '' }), [/^WEBHOOK_SIGNING_KEY: must not be empty/])
+  t.match(problemsOf({ WEBHOOK_SIGNING_KEY_FILE: '/dev/null' }), [
+    /^WEBHOOK_SIGNING_KEY: must not be empty/
+  ])
 })
 
 t.test('what is absent or empty has its default', async t => {
@@ -164,7 +172,8 @@ t.test('what is absent or empty has its default', async t => {
     SHUTDOWN_GRACE_SECONDS: 10,
     SHUTDOWN_DELAY_SECONDS: 0
   })
-  const empty = Object.fromEntries(names.map(name => [name, '']))
+  const mayBeEmpty = names.filter(name => name !== 'WEBHOOK_SIGNING_KEY')
+  const empty = Object.fromEntries(mayBeEmpty.map(name => [name, '']))
   t.same(parse({ ...empty, HELPCRUNCH_API_KEY: apiKey }), parse())
 })
 

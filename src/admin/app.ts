@@ -1,10 +1,11 @@
 /**
- * The operators' listener, apart from the callers' port: status and metrics, for whoever the guards
- * let pass. Reads what `observe` collected and changes nothing.
+ * The operators' listener, apart from the callers' port, for whoever the guards let pass: status and
+ * metrics, and the one thing that operators may do, which is to make everything stored stale.
  */
 
 import { type FastifyError, type FastifyInstance, fastify, LogController } from 'fastify'
 import type { Config } from '../config.ts'
+import { isLoopback } from '../config-values.ts'
 import { ServiceError } from '../errors.ts'
 import { sendProblem, toServiceError } from '../http/problem.ts'
 import type { Logger } from '../observe/log.ts'
@@ -17,9 +18,17 @@ export interface AdminOptions {
   readonly logger: Logger
   readonly status: () => Status
   readonly metrics: Metrics
+  /** Makes everything stored stale. */
+  readonly invalidateAll: () => void
 }
 
-export function createAdminApp({ config, logger, metrics, status }: AdminOptions): FastifyInstance {
+export function createAdminApp({
+  config,
+  invalidateAll,
+  logger,
+  metrics,
+  status
+}: AdminOptions): FastifyInstance {
   const app = fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -45,5 +54,12 @@ export function createAdminApp({ config, logger, metrics, status }: AdminOptions
   app.get('/metrics', async (_, reply) =>
     reply.type(metrics.contentType).send(await metrics.text())
   )
+  app.delete('/cache', () => {
+    if (guards.token === '' && !isLoopback(config.ADMIN_HOST)) {
+      throw new ServiceError('forbidden', 'Set ADMIN_TOKEN to change anything from other machines.')
+    }
+    invalidateAll()
+    return { status: 'invalidated' }
+  })
   return app
 }

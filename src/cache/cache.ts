@@ -11,7 +11,8 @@ import type { Clock } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
 import type { Call, Found, Need, Page, Send, Stored, Timing } from '../ports.ts'
 import { Flights } from './flights.ts'
-import { assess, type Lifetimes, satisfies, stored } from './freshness.ts'
+import { assess, invalidated, type Lifetimes, satisfies, stored } from './freshness.ts'
+import { Invalidations } from './invalidations.ts'
 import type { PageStore } from './memory-store.ts'
 import { Recently } from './recently.ts'
 
@@ -22,6 +23,8 @@ export interface CacheOptions {
   readonly lifetimes: Lifetimes
   /** Uniform in [0, 1): spreads expiry. */
   readonly random: () => number
+  /** What invalidates a page. */
+  readonly tagsOf: (call: Call, page: Page) => Iterable<string>
   /** Whether a call of this team could leave now without taking anything from anybody. */
   readonly hasIdleSlot: (team: string) => boolean
 }
@@ -44,7 +47,9 @@ const waitFromAge = 2
 export class Cache {
   readonly #options: CacheOptions
   readonly #flights: Flights<Landed>
-  readonly #tried = new Recently(forceEveryMs)
+  /** When stored pages were last fetched again; the first fetch is none of these. */
+  readonly #refetched = new Recently(forceEveryMs)
+  readonly #invalidations = new Invalidations()
 
   constructor(options: CacheOptions) {
     this.#options = options
@@ -54,7 +59,7 @@ export class Cache {
   /** @throws {ServiceError} what the flight failed with, if nothing stale may be served instead. */
   async fetch(call: Call, need: Need): Promise<Found> {
     const now = this.#options.clock.now()
-    const known = this.#options.store.get(call.target)
+    const known = this.#lookup(call)
     const usable = known && assess(known, now) !== 'expired' ? known : undefined
     if (usable && this.#mayServe(usable, call, need, now)) {
       if (now >= usable.freshUntil) this.#refreshBehind(call, need, usable)
@@ -67,11 +72,25 @@ export class Cache {
     return this.#forward(call, { ...ownOf(need), hasFallback: usable !== undefined }, known, usable)
   }
 
+  /** Everything that has one of these tags is stale from now on. */
+  invalidate(tags: readonly string[]): void {
+    this.#invalidations.note(tags, this.#options.clock.now())
+  }
+
+  /** The stored page, stale if it was invalidated since it was asked for. */
+  #lookup(call: Call): Stored<Page> | undefined {
+    const { store, tagsOf } = this.#options
+    const page = store.get(call.target)
+    if (!page) return undefined
+    const at = this.#invalidations.since(() => tagsOf(call, page.value), page.requestedAt)
+    return at === undefined ? page : invalidated(page, at)
+  }
+
   #mayServe(page: Stored<Page>, call: Call, need: Need, now: number): boolean {
     const { conditions } = need
     if (conditions && !satisfies(page, conditions, now)) {
       return (
-        conditions.notBefore === undefined && this.#tried.within(call.target, now, forceEveryMs)
+        conditions.notBefore === undefined && this.#refetched.within(call.target, now, forceEveryMs)
       )
     }
     switch (assess(page, now)) {
@@ -80,7 +99,11 @@ export class Cache {
       case 'stale-while-revalidate':
         return conditions?.maxStaleMs !== undefined || !this.#isWorthWaiting(page, need, now)
       default:
-        return conditions?.maxStaleMs !== undefined
+        // However often it is made stale, and however it fails: not again at once.
+        return (
+          conditions?.maxStaleMs !== undefined ||
+          this.#refetched.within(call.target, now, refreshEveryMs)
+        )
     }
   }
 
@@ -99,6 +122,7 @@ export class Cache {
     const { clock } = this.#options
     const collapsed = this.#flights.has(call.target)
     const reason = reasonOf(known, clock.now())
+    if (known && !collapsed) this.#refetched.note(call.target, clock.now())
     try {
       const landed = await this.#flights.join(call.target, need, own => this.#fly(call, own))
       const status = forwarded(reason, landed.kept, collapsed)
@@ -113,8 +137,9 @@ export class Cache {
   /** One refresh behind the answer; whether it succeeds is nobody's concern but the next reader's. */
   #refreshBehind(call: Call, need: Need, page: Stored<Page>): void {
     const now = this.#options.clock.now()
-    if (this.#flights.has(call.target) || this.#tried.within(call.target, now, refreshEveryMs))
+    if (this.#flights.has(call.target) || this.#refetched.within(call.target, now, refreshEveryMs))
       return
+    this.#refetched.note(call.target, now)
     const refresh: Need = {
       team: need.team,
       priority: 'refresh',
@@ -127,11 +152,11 @@ export class Cache {
 
   async #fly(call: Call, need: Need): Promise<Landed> {
     const { clock, lifetimes, random, send, store } = this.#options
-    this.#tried.note(call.target, clock.now())
+    const requestedAt = clock.now()
     const { page, timing } = await send(call, need)
     // Pages loaded together are a first one and its followers: these are spread around it.
     const spread = call.offset > 0 ? random() : 0
-    const response = stored(page, clock.now(), lifetimes, spread)
+    const response = stored(page, requestedAt, clock.now(), lifetimes, spread)
     return { stored: response, kept: store.set(call.target, response), timing }
   }
 }

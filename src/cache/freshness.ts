@@ -17,9 +17,10 @@ export interface Lifetimes {
 /** Pages that were loaded together must not expire together: up to this part of a lifetime less. */
 const jitterPart = 0.1
 
-/** A response that arrived at `now`; `random` is uniform in [0, 1). */
+/** A response that was asked for and has arrived at `now`; `random` is uniform in [0, 1). */
 export function stored<Value>(
   value: Value,
+  requestedAt: number,
   now: number,
   lifetimes: Lifetimes,
   random: number
@@ -27,11 +28,18 @@ export function stored<Value>(
   const freshUntil = now + lifetimes.freshMs * (1 - jitterPart * random)
   return {
     value,
+    requestedAt,
     storedAt: now,
     freshUntil,
     revalidateUntil: freshUntil + lifetimes.staleWhileRevalidateMs,
     errorUntil: freshUntil + Math.max(lifetimes.staleWhileRevalidateMs, lifetimes.staleIfErrorMs)
   }
+}
+
+/** The same response, stale since `at` and out of the window in which that would not matter. */
+export function invalidated<Value>(response: Stored<Value>, at: number): Stored<Value> {
+  const until = Math.min(response.freshUntil, Math.max(at, response.storedAt))
+  return { ...response, freshUntil: until, revalidateUntil: until }
 }
 
 export function assess(response: Stored<unknown>, now: number): Freshness {

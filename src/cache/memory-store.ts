@@ -30,7 +30,7 @@ export function createMemoryStore(maxBytes: number): PageStore {
       2 * key.length +
       value.bytes.length +
       value.spans.byteLength +
-      value.ids.length * bytesPerId
+      2 * value.ids.length * bytesPerId
   })
   return {
     get: key => entries.get(key),

@@ -111,6 +111,11 @@ export class Chats {
     return pages.with(at, await this.#fetch(call, { ...need, conditions }))
   }
 
+  /** Where lists end is not known any more. */
+  forgetEnds(): void {
+    this.#ends.clear()
+  }
+
   /** A window that starts at or past a total that is still fresh needs no call to be empty. */
   #beyondTheEnd(query: ListQuery, { conditions }: Need): Found | undefined {
     const end = this.#ends.get(listParameters(query))
@@ -158,7 +163,8 @@ function marked(pages: readonly Found[]): Found[] {
 /** The page without its chats, in memory of its own so that the page itself can be forgotten. */
 function envelopeOf({ bytes, open, close, total }: Page): Page {
   const envelope = Buffer.concat([bytes.subarray(0, open), bytes.subarray(close)])
-  return { bytes: envelope, spans: new Uint32Array(), open, close: open, ids: [], total }
+  const none = { spans: new Uint32Array(), ids: [], customers: [] }
+  return { ...none, bytes: envelope, open, close: open, total }
 }
 
 function answer(query: ListQuery, pages: readonly Found[], now: number): ListAnswer {

@@ -65,7 +65,8 @@ export function joinParts(first: Page, rest: Page): Page {
   const spans = [...shifted(first, rest.open), ...shifted(rest, restShift)]
   const close = bytes.length - (rest.bytes.length - rest.close)
   const ids = [...first.ids, ...rest.ids]
-  return { ...rest, bytes, spans: Uint32Array.from(spans), close, ids }
+  const customers = [...first.customers, ...rest.customers]
+  return { ...rest, bytes, spans: Uint32Array.from(spans), close, ids, customers }
 }
 
 function shifted({ spans }: Page, to: number): number[] {

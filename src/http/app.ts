@@ -31,12 +31,15 @@ import { checkRequest, originForm } from './request-checks.ts'
 import { decorateRequests } from './request-state.ts'
 import { createTeamLimit } from './team-limit.ts'
 import { Teams } from './teams.ts'
+import { createWebhookRoutes } from './webhook-routes.ts'
 
 export interface AppOptions {
   readonly config: Config
   readonly clock: Clock
   readonly logger: Logger
   readonly chats: Chats
+  /** A signed event of HelpCrunch, new. */
+  readonly onEvent: (event: string, eventData: unknown) => void
   /** True from SIGTERM on: connections are closed after their reply. */
   readonly draining: () => boolean
 }
@@ -167,7 +170,12 @@ const exposedHeaders = [
 
 async function addRoutes(app: FastifyInstance, options: AppOptions): Promise<void> {
   const { config, clock, chats, draining } = options
+  const signingKey = config.WEBHOOK_SIGNING_KEY
+  const webhooks = signingKey
+    ? createWebhookRoutes({ signingKey, onEvent: options.onEvent })
+    : undefined
   const routes = async (scope: FastifyInstance) => {
+    if (webhooks) await scope.register(webhooks)
     await scope.register(aboutRoutes, { ready: () => !draining() })
     await scope.register(docsRoutes)
     chatsRoutes(scope, {

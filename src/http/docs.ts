@@ -23,6 +23,7 @@ const openapi = {
   servers: [{ url: '/' }, { url: '/v1', description: 'For HelpCrunch clients.' }],
   tags: [
     { name: 'chats', description: 'What HelpCrunch knows, cached.' },
+    { name: 'webhooks', description: 'What HelpCrunch tells.' },
     { name: 'about', description: 'This service.' }
   ],
   components: {

@@ -45,14 +45,22 @@ export function decodePage(response: Response, { limit }: Call): Page {
     spans: Uint32Array.from(spans.flatMap(span => [span.start, span.end])),
     open: dataStart + 1,
     close: list.members.get('data')!.end - 1,
-    ids: spans.map(span => idOf(response.body, span)),
+    ...idsOf(response.body, spans),
     total: list.total
   }
 }
 
-function idOf(bytes: Buffer, chat: Span): string {
-  const id = memberSpans(bytes, chat.start).get('id')
-  return id ? bytes.toString('utf8', id.start, id.end) : ''
+/** The ids of the chats and of their customers, as text. */
+function idsOf(bytes: Buffer, chats: readonly Span[]): Pick<Page, 'ids' | 'customers'> {
+  const members = chats.map(chat => memberSpans(bytes, chat.start))
+  const textOf = (span: Span | undefined) =>
+    span ? bytes.toString('utf8', span.start, span.end).replace(/^"|"$/g, '') : ''
+  const customers = members.map(chat => {
+    const customer = chat.get('customer')
+    const isObject = customer !== undefined && bytes[customer.start] === openBrace
+    return isObject ? textOf(memberSpans(bytes, customer.start).get('id')) : ''
+  })
+  return { ids: members.map(chat => textOf(chat.get('id'))), customers }
 }
 
 /** The same bytes in memory of their own: a slice of a shared pool would keep the whole pool alive. */

@@ -23,7 +23,7 @@ const cacheOn = (send: Send, maxBytes = 1e6) => {
   const clock = new FakeClock()
   const store = createMemoryStore(maxBytes)
   const cache = new Cache({
-    ...{ clock, store, send, random: () => 0, hasIdleSlot: () => false },
+    ...{ clock, store, send, random: () => 0, hasIdleSlot: () => false, tagsOf: () => [] },
     lifetimes: { freshMs, staleWhileRevalidateMs: 0, staleIfErrorMs: 0 }
   })
   return { clock, store, cache }

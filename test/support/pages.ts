@@ -32,7 +32,8 @@ export function pageOf(chats: readonly string[], total: number, spelling: Spelli
   })
   const bytes = Buffer.from(before + chats.join(separator) + after)
   const ids = chats.map(chat => String(JSON.parse(chat).id ?? ''))
-  return { bytes, spans: Uint32Array.from(spans), open, close: end, ids, total }
+  const customers = chats.map(chat => String(JSON.parse(chat).customer?.id ?? ''))
+  return { bytes, spans: Uint32Array.from(spans), open, close: end, ids, customers, total }
 }
 
 /** What an upstream with this list answers to a call. */
@@ -44,6 +45,7 @@ export function storedAt(at: number, page: Page, freshMs = 30_000): Stored<Page>
   const freshUntil = at + freshMs
   return {
     value: page,
+    requestedAt: at,
     storedAt: at,
     freshUntil,
     revalidateUntil: freshUntil,

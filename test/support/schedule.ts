@@ -15,6 +15,7 @@ const emptyPage: Page = {
   open: 9,
   close: 9,
   ids: [],
+  customers: [],
   total: 0
 }
 
