@@ -55,7 +55,12 @@ export async function startStack(t: Test, options: StackOptions = {}): Promise<S
   const get = (path: string, init: RequestInit = {}) =>
     fetch(url + path, {
       ...init,
-      headers: { authorization: `Bearer ${tokens.blue}`, ...(init.headers as object) }
+      headers: {
+        authorization: `Bearer ${tokens.blue}`,
+        // Without any, fetch adds no-cache of its own to a conditional request.
+        'cache-control': 'no-transform',
+        ...(init.headers as object)
+      }
     })
   return { url, service, simulator, lines, get }
 }
