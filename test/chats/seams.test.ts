@@ -23,6 +23,8 @@ function keeping(clock: FakeClock, list: () => readonly string[]) {
       return { stored: known, status: { kind: 'hit', ttlMs: 1000 } }
     }
     calls.push(call)
+    // A call takes time, so no two pages are of the same instant.
+    clock.stall(1)
     const stored = storedAt(clock.now(), pageFor(call, list()))
     kept.set(call.target, stored)
     return {
