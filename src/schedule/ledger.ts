@@ -47,6 +47,7 @@ export class Ledger {
   /** Settled calls whose slots are still held, soonest free first. */
   readonly #endings: Ending[] = []
   readonly #heldBy = new Map<string, number>()
+  readonly #flyingBy = new Map<string, number>()
 
   constructor({ limit, windowMs, restored = [] }: LedgerOptions) {
     this.#windowMs = windowMs
@@ -78,10 +79,9 @@ export class Ledger {
     return this.#heldBy.get(team) ?? 0
   }
 
+  /** Calls of a team that are in flight. */
   flyingOf(team: string): number {
-    let count = 0
-    for (const call of this.#flying.values()) if (call.team === team) count++
-    return count
+    return this.#flyingBy.get(team) ?? 0
   }
 
   /** Takes a slot for a call that is about to be sent; undefined if none is free. */
@@ -90,7 +90,8 @@ export class Ledger {
     const slot = this.#free.pop()
     if (slot === undefined) return undefined
     this.#flying.set(slot, { slot, team, sentAt: now })
-    this.#heldBy.set(team, (this.#heldBy.get(team) ?? 0) + 1)
+    count(this.#heldBy, team, 1)
+    count(this.#flyingBy, team, 1)
     return slot
   }
 
@@ -118,7 +119,8 @@ export class Ledger {
     copy.#free.push(...this.#free)
     copy.#endings.push(...this.#endings)
     for (const [slot, call] of this.#flying) copy.#flying.set(slot, call)
-    for (const [team, count] of this.#heldBy) copy.#heldBy.set(team, count)
+    for (const [team, held] of this.#heldBy) copy.#heldBy.set(team, held)
+    for (const [team, flying] of this.#flyingBy) copy.#flyingBy.set(team, flying)
     return copy
   }
 
@@ -126,6 +128,7 @@ export class Ledger {
     const call = this.#flying.get(slot)
     if (!call) throw new Error(`slot ${slot} is not in flight`)
     this.#flying.delete(slot)
+    count(this.#flyingBy, call.team, -1)
     return call
   }
 
@@ -137,15 +140,22 @@ export class Ledger {
   }
 
   #forget(now: number): void {
-    let gone = 0
+    // Asked at every turn, and nearly always there is nothing to do.
+    if (this.#endings.length === 0 || this.#endings[0]!.freeAt > now) return
+    let gone = 1
     while (gone < this.#endings.length && this.#endings[gone]!.freeAt <= now) gone++
     for (const { slot, team } of this.#endings.splice(0, gone)) this.#drop(slot, team)
   }
 
   #drop(slot: number, team: string): void {
     this.#free.push(slot)
-    const left = (this.#heldBy.get(team) ?? 0) - 1
-    if (left > 0) this.#heldBy.set(team, left)
-    else this.#heldBy.delete(team)
+    count(this.#heldBy, team, -1)
   }
+}
+
+/** Keeps no entry for a team that has none. */
+function count(counts: Map<string, number>, team: string, change: number): void {
+  const left = (counts.get(team) ?? 0) + change
+  if (left > 0) counts.set(team, left)
+  else counts.delete(team)
 }
