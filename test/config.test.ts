@@ -4,7 +4,8 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import fc from 'fast-check'
 import t from 'tap'
-import { type Config, ConfigError, parseConfig, variables } from '../src/config.ts'
+import { type Config, ConfigError, parseConfig } from '../src/config.ts'
+import { variables } from '../src/config-variables.ts'
 import { holds } from './support/property.ts'
 
 type Name = keyof typeof variables

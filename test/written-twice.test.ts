@@ -6,7 +6,7 @@
 import { readFile } from 'node:fs/promises'
 import type { TSchema } from '@sinclair/typebox'
 import t from 'tap'
-import { variables } from '../src/config.ts'
+import { variables } from '../src/config-variables.ts'
 import { errorKinds } from '../src/errors.ts'
 
 const read = (path: string) => readFile(new URL(`../${path}`, import.meta.url), 'utf8')
