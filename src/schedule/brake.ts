@@ -217,7 +217,9 @@ export class Brake {
     const state = this.#state
     // Calls that were in flight together are refused together: one incident, one step.
     if (sentAt > state.pausedAt) {
-      const sure = Math.max((nextFreeAt ?? now) - now, firstPauseMs)
+      // With room left the ledger has nothing to wait for: then it is somebody else's calls.
+      const sureAt = held < limit ? now : (nextFreeAt ?? now)
+      const sure = Math.max(sureAt - now, firstPauseMs)
       const longest = Math.min(longestPauseMs, windowMs)
       state.pauseMs = Math.min(state.pauseMs > 0 ? state.pauseMs * 2 : sure, longest)
       state.pausedAt = now

@@ -435,3 +435,31 @@ t.test('a floor is owed to who waits, not to who waited once', async t => {
   const at = arrived.findIndex(({ target }) => target === 'bulk')
   t.ok(at < 0 || at > 120 + 15, `bulk was number ${at}`)
 })
+
+t.test(
+  'without Retry-After a full ledger waits for its next slot, one with room tries soon',
+  async t => {
+    const full = rig({ limit: 10, latencyMs: 10 })
+    for (const target of many(9, 'own')) full.ask(target)
+    await full.clock.advance(30_000)
+    full.ask('refused')
+    await settled()
+    full.arrived[9]?.fail(broken('upstream_rate_limited', 'answered'))
+    await full.clock.advance(30_000)
+    t.equal(full.arrived.length, 10)
+    await full.clock.advance(1000)
+    t.equal(full.outcomes.get('refused')?.code, 'ok')
+
+    const roomy = rig({ limit: 120 })
+    roomy.ask('refused')
+    for (const pauseMs of [1000, 2000, 4000, 8000]) {
+      await settled()
+      const calls = roomy.arrived.length
+      roomy.arrived.at(-1)?.fail(broken('upstream_rate_limited', 'answered'))
+      await roomy.clock.advance(pauseMs - 1)
+      t.equal(roomy.arrived.length, calls)
+      await roomy.clock.advance(1)
+      t.equal(roomy.arrived.length, calls + 1, `after ${pauseMs} ms`)
+    }
+  }
+)
