@@ -111,11 +111,26 @@ export const variables = {
     'after freshness, how long a page may be served if no newer one can be had',
     86_400
   ),
+  CACHE_ADAPTIVE: Type.Boolean({
+    default: true,
+    description: 'refresh a page by how often it changes; in idle budget, sooner than it must',
+    example: true
+  }),
+  CACHE_REFRESH_AHEAD: Type.Boolean({
+    default: true,
+    description: 'from idle budget, refresh a page in use just before it is due',
+    example: true
+  }),
+  CACHE_READ_AHEAD: Type.Boolean({
+    default: true,
+    description: 'from idle budget, fetch the next page of a list that is being walked',
+    example: true
+  }),
   CACHE_MAX_MB: Type.Number({
     minimum: 0.1,
     maximum: 65_536,
     default: 128,
-    description: 'bytes of cached data held in memory',
+    description: 'bytes of cached pages and answers held in memory',
     example: 128
   }),
   QUEUE_MAX_WAIT_SECONDS: seconds(8, 'the latest a call may be sent after its request arrived', 8),

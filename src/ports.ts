@@ -85,6 +85,8 @@ export interface Page {
 /** A stored response. Absolute instants (`Clock.now()`), so freshness is a comparison. */
 export interface Stored<Value> {
   readonly value: Value
+  /** Equal for responses with equal bytes to the same call, and for no others. */
+  readonly version: number
   /** When it was asked for, and when it arrived. */
   readonly requestedAt: number
   readonly storedAt: number
@@ -93,6 +95,18 @@ export interface Stored<Value> {
   readonly revalidateUntil: number
   /** Until then it may be served if it cannot be refreshed (RFC 5861 section 4). */
   readonly errorUntil: number
+  /** How long until it is worth the next call, by how often it changed. */
+  readonly periodMs: number
+  /** From then on whoever reads it sets off its refresh; may lie before or after `freshUntil`. */
+  readonly refreshAt: number
+}
+
+/** A bounded place for values of one kind; what it has no room for is forgotten. */
+export interface Shelf<Value> {
+  /** @param team who uses it */
+  get(key: string, team: string): Value | undefined
+  /** False if it was not kept. */
+  set(key: string, value: Value, team: string): boolean
 }
 
 /** How long a call took, in milliseconds: waiting for a slot, and at the upstream. */
@@ -114,8 +128,15 @@ export interface Found {
   readonly timing?: Timing
 }
 
-/** cache's door. */
-export type Fetch = (call: Call, need: Need) => Promise<Found>
+/** cache's doors. */
+export interface PageSource {
+  /** What is stored and may be served; undefined if it has to be fetched. */
+  find(call: Call, need: Need): Found | undefined
+  /** The same, fetched if need be. Rejects with a `ServiceError`. */
+  fetch(call: Call, need: Need): Promise<Found>
+  /** Fetches what nobody asked for yet, if the budget idles and it is not there. */
+  readAhead(call: Call, team: string): void
+}
 
 /** What happened, past tense, room first: one stream that the audit and the tests read. */
 export type Event =

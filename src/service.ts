@@ -8,12 +8,13 @@
 
 import type { FastifyInstance } from 'fastify'
 import { createAdminApp } from './admin/app.ts'
-import { Cache } from './cache/cache.ts'
+import { Cache, storedBytes } from './cache/cache.ts'
 import { everything } from './cache/invalidations.ts'
-import { createMemoryStore } from './cache/memory-store.ts'
+import { MemoryStore } from './cache/memory-store.ts'
 import { Chats } from './chats/chats.ts'
 import { completing } from './chats/completion.ts'
 import { pageTags, staleTags } from './chats/events.ts'
+import { renderedBytes } from './chats/renderings.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { createApp } from './http/app.ts'
@@ -108,6 +109,7 @@ export interface Rooms {
 /** Everything between the two listeners' ends: all that has a notion of time, and no socket. */
 export function joinRooms({ config, clock, journal, attempt, random }: RoomsOptions): Rooms {
   const windowMs = config.UPSTREAM_WINDOW_SECONDS * 1000
+  const weights = new Map(config.TEAM_TOKENS.map(team => [team.name, team.weight]))
   const audit = new Audit(windowMs)
   const schedule = new Schedule({
     clock,
@@ -115,15 +117,16 @@ export function joinRooms({ config, clock, journal, attempt, random }: RoomsOpti
     journal,
     emit: event => audit.record(event),
     random,
-    weights: new Map(config.TEAM_TOKENS.map(team => [team.name, team.weight])),
+    weights,
     limit: config.UPSTREAM_LIMIT,
     windowMs,
     concurrency: config.UPSTREAM_CONCURRENCY,
     maxLength: config.QUEUE_MAX_LENGTH
   })
+  const memory = new MemoryStore({ maxBytes: config.CACHE_MAX_MB * megabyte, weights })
   const cache = new Cache({
     clock,
-    store: createMemoryStore(config.CACHE_MAX_MB * megabyte),
+    store: memory.shelf('page', storedBytes),
     send: completing((call, need) => schedule.send(call, need)),
     lifetimes: {
       freshMs: config.CACHE_FRESH_SECONDS * 1000,
@@ -132,9 +135,15 @@ export function joinRooms({ config, clock, journal, attempt, random }: RoomsOpti
     },
     random,
     tagsOf: pageTags,
-    hasIdleSlot: team => schedule.hasIdleSlot(team)
+    idle: schedule,
+    foresight: {
+      adaptive: config.CACHE_ADAPTIVE,
+      refreshAhead: config.CACHE_REFRESH_AHEAD,
+      readAhead: config.CACHE_READ_AHEAD
+    }
   })
-  const chats = new Chats({ clock, fetch: (call, need) => cache.fetch(call, need) })
+  const renderings = memory.shelf('answer', renderedBytes)
+  const chats = new Chats({ clock, pages: cache, renderings })
   const invalidate = (tags: readonly string[]) => {
     if (tags.length === 0) return
     cache.invalidate(tags)

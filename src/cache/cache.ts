@@ -9,24 +9,53 @@
 import type { CacheStatus, ForwardReason } from '../cache-status.ts'
 import type { Clock } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
-import type { Call, Found, Need, Page, Send, Stored, Timing } from '../ports.ts'
+import type {
+  Call,
+  Found,
+  Need,
+  Page,
+  PageSource,
+  Priority,
+  Send,
+  Shelf,
+  Stored,
+  Timing
+} from '../ports.ts'
 import { Flights } from './flights.ts'
 import { assess, invalidated, type Lifetimes, satisfies, stored } from './freshness.ts'
 import { Invalidations } from './invalidations.ts'
-import type { PageStore } from './memory-store.ts'
 import { Recently } from './recently.ts'
+import { nextPeriodMs } from './rhythm.ts'
 
 export interface CacheOptions {
   readonly clock: Clock
-  readonly store: PageStore
+  readonly store: Shelf<Stored<Page>>
   readonly send: Send
   readonly lifetimes: Lifetimes
   /** Uniform in [0, 1): spreads expiry. */
   readonly random: () => number
   /** What invalidates a page. */
   readonly tagsOf: (call: Call, page: Page) => Iterable<string>
-  /** Whether a call of this team could leave now without taking anything from anybody. */
-  readonly hasIdleSlot: (team: string) => boolean
+  readonly idle: Idle
+  readonly foresight: Foresight
+}
+
+/** What the budget can spare. */
+export interface Idle {
+  /** Whether a call of this team and class could leave now without taking anything from anybody. */
+  hasSlot(team: string, priority: Priority): boolean
+  /** The part of the window's slots that are held, 0 to 1. */
+  pressure(): number
+}
+
+/** Calls that nobody asked for yet, each mechanism on or off. */
+export interface Foresight {
+  /** A page's refreshes follow how often it changed. */
+  readonly adaptive: boolean
+  /** Pages in use are refreshed just before they are due. */
+  readonly refreshAhead: boolean
+  /** The page that somebody will want next is fetched before. */
+  readonly readAhead: boolean
 }
 
 interface Landed {
@@ -38,38 +67,58 @@ interface Landed {
 /** A request's own wishes force at most one call per page in this time. */
 const forceEveryMs = 5000
 
-/** A refresh behind an answer that failed is not tried again at once. */
+/** However often a page is made stale or a refresh of it fails: not again at once. */
 const refreshEveryMs = 2000
+
+/** In this last part of its period, a page that is read is refreshed ahead. */
+const aheadPart = 1 / 10
 
 /** From this many lifetimes on, a caller waits for the refresh if the budget idles. */
 const waitFromAge = 2
 
-export class Cache {
+export class Cache implements PageSource {
   readonly #options: CacheOptions
   readonly #flights: Flights<Landed>
   /** When stored pages were last fetched again; the first fetch is none of these. */
-  readonly #refetched = new Recently(forceEveryMs)
+  readonly #refetched: Recently
   readonly #invalidations = new Invalidations()
+  #versions = 0
 
   constructor(options: CacheOptions) {
     this.#options = options
     this.#flights = new Flights(options.clock)
+    this.#refetched = new Recently(Math.max(forceEveryMs, options.lifetimes.freshMs))
+  }
+
+  find(call: Call, need: Need): Found | undefined {
+    const now = this.#options.clock.now()
+    const usable = this.#usable(this.#lookup(call, need.team), now)
+    if (!usable) return undefined
+    if (this.#mayServe(usable, call, need, now)) {
+      if (this.#isDue(usable, need.team, now)) this.#refreshBehind(call, need.team, usable)
+      return hit(usable, now)
+    }
+    return need.conditions?.onlyIfCached ? hit(usable, now) : undefined
   }
 
   /** @throws {ServiceError} what the flight failed with, if nothing stale may be served instead. */
   async fetch(call: Call, need: Need): Promise<Found> {
-    const now = this.#options.clock.now()
-    const known = this.#lookup(call)
-    const usable = known && assess(known, now) !== 'expired' ? known : undefined
-    if (usable && this.#mayServe(usable, call, need, now)) {
-      if (now >= usable.freshUntil) this.#refreshBehind(call, need, usable)
-      return hit(usable, now)
-    }
+    const found = this.find(call, need)
+    if (found) return found
     if (need.conditions?.onlyIfCached) {
-      if (usable) return hit(usable, now)
       throw new ServiceError('not_cached', 'No answer is stored, and no call was allowed.')
     }
-    return this.#forward(call, { ...ownOf(need), hasFallback: usable !== undefined }, known, usable)
+    return this.#forward(call, need)
+  }
+
+  readAhead(call: Call, team: string): void {
+    const { clock, foresight, idle } = this.#options
+    if (!foresight.readAhead || !idle.hasSlot(team, 'bulk')) return
+    const now = clock.now()
+    const known = this.#lookup(call, team)
+    if (this.#flights.has(call.target) || (known && now < known.revalidateUntil)) return
+    // It leaves at once or not at all.
+    this.#launchUnasked(call, { team, priority: 'bulk', deadline: now, signal: neverAborted })
   }
 
   /** Everything that has one of these tags is stale from now on. */
@@ -78,12 +127,16 @@ export class Cache {
   }
 
   /** The stored page, stale if it was invalidated since it was asked for. */
-  #lookup(call: Call): Stored<Page> | undefined {
+  #lookup(call: Call, team: string): Stored<Page> | undefined {
     const { store, tagsOf } = this.#options
-    const page = store.get(call.target)
+    const page = store.get(call.target, team)
     if (!page) return undefined
     const at = this.#invalidations.since(() => tagsOf(call, page.value), page.requestedAt)
     return at === undefined ? page : invalidated(page, at)
+  }
+
+  #usable(known: Stored<Page> | undefined, now: number): Stored<Page> | undefined {
+    return known && assess(known, now) !== 'expired' ? known : undefined
   }
 
   #mayServe(page: Stored<Page>, call: Call, need: Need, now: number): boolean {
@@ -97,68 +150,110 @@ export class Cache {
       case 'fresh':
         return true
       case 'stale-while-revalidate':
-        return conditions?.maxStaleMs !== undefined || !this.#isWorthWaiting(page, need, now)
-      default:
-        // However often it is made stale, and however it fails: not again at once.
         return (
           conditions?.maxStaleMs !== undefined ||
-          this.#refetched.within(call.target, now, refreshEveryMs)
+          !this.#isOld(page, now) ||
+          this.#isTooSoon(call, now) ||
+          !this.#options.idle.hasSlot(need.team, 'refresh')
+        )
+      default:
+        // Who comes while it is being fetched again waits for that.
+        return (
+          conditions?.maxStaleMs !== undefined ||
+          (this.#isTooSoon(call, now) && !this.#flights.has(call.target))
         )
     }
   }
 
-  /** Nobody should get old chats while the budget idles. */
-  #isWorthWaiting({ storedAt, freshUntil }: Stored<Page>, { team }: Need, now: number): boolean {
-    const lifetimeMs = freshUntil - storedAt
-    return now - storedAt > waitFromAge * lifetimeMs && this.#options.hasIdleSlot(team)
+  /** Nobody should get chats as old as this while the budget idles. */
+  #isOld({ storedAt, freshUntil }: Stored<Page>, now: number): boolean {
+    return now - storedAt > waitFromAge * (freshUntil - storedAt)
   }
 
-  async #forward(
-    call: Call,
-    need: Need,
-    known: Stored<Page> | undefined,
-    fallback: Stored<Page> | undefined
-  ): Promise<Found> {
-    const { clock } = this.#options
+  /** Whether reading the page now sets off its refresh; as long as it is fresh, from idle budget. */
+  #isDue({ freshUntil, periodMs, refreshAt }: Stored<Page>, team: string, now: number): boolean {
+    const { foresight, idle } = this.#options
+    const isAhead = foresight.refreshAhead && refreshAt <= freshUntil
+    if (now < refreshAt - (isAhead ? aheadPart * periodMs : 0)) return false
+    return now >= freshUntil || idle.hasSlot(team, 'refresh')
+  }
+
+  /** A page is fetched again at most once in a while, which grows as the budget shrinks. */
+  #isTooSoon({ target }: Call, now: number): boolean {
+    const { idle, lifetimes } = this.#options
+    const left = Math.max(1 - idle.pressure(), Number.EPSILON)
+    const everyMs = Math.min(refreshEveryMs / left, Math.max(lifetimes.freshMs, refreshEveryMs))
+    return this.#refetched.within(target, now, everyMs)
+  }
+
+  async #forward(call: Call, need: Need): Promise<Found> {
+    const now = this.#options.clock.now()
+    const known = this.#lookup(call, need.team)
+    const fallback = this.#usable(known, now)
     const collapsed = this.#flights.has(call.target)
-    const reason = reasonOf(known, clock.now())
-    if (known && !collapsed) this.#refetched.note(call.target, clock.now())
+    if (known && !collapsed) this.#refetched.note(call.target, now)
+    const own = { ...ownOf(need), hasFallback: fallback !== undefined }
     try {
-      const landed = await this.#flights.join(call.target, need, own => this.#fly(call, own))
-      const status = forwarded(reason, landed.kept, collapsed)
+      const landed = await this.#flights.join(call.target, own, needs => this.#fly(call, needs))
+      const status = forwarded(reasonOf(known, now), landed.kept, collapsed)
       return { stored: landed.stored, status, timing: landed.timing }
     } catch (error) {
-      const now = clock.now()
-      if (!fallback || now >= fallback.errorUntil || !isOurTrouble(error)) throw error
-      return hit(fallback, now, error.code)
+      const later = this.#options.clock.now()
+      if (!fallback || later >= fallback.errorUntil || !isOurTrouble(error)) throw error
+      return hit(fallback, later, error.code)
     }
   }
 
-  /** One refresh behind the answer; whether it succeeds is nobody's concern but the next reader's. */
-  #refreshBehind(call: Call, need: Need, page: Stored<Page>): void {
+  /** One refresh behind the answer. */
+  #refreshBehind(call: Call, team: string, page: Stored<Page>): void {
     const now = this.#options.clock.now()
-    if (this.#flights.has(call.target) || this.#refetched.within(call.target, now, refreshEveryMs))
-      return
+    if (this.#flights.has(call.target) || this.#isTooSoon(call, now)) return
     this.#refetched.note(call.target, now)
-    const refresh: Need = {
-      team: need.team,
+    this.#launchUnasked(call, {
+      team,
       priority: 'refresh',
       deadline: page.revalidateUntil,
       signal: neverAborted,
       hasFallback: true
-    }
-    this.#flights.join(call.target, refresh, own => this.#fly(call, own)).catch(() => {})
+    })
+  }
+
+  /** Whether it succeeds is nobody's concern but the next reader's. */
+  #launchUnasked(call: Call, need: Need): void {
+    this.#flights.join(call.target, need, own => this.#fly(call, own)).catch(() => {})
   }
 
   async #fly(call: Call, need: Need): Promise<Landed> {
     const { clock, lifetimes, random, send, store } = this.#options
     const requestedAt = clock.now()
     const { page, timing } = await send(call, need)
+    const now = clock.now()
     // Pages loaded together are a first one and its followers: these are spread around it.
     const spread = call.offset > 0 ? random() : 0
-    const response = stored(page, requestedAt, clock.now(), lifetimes, spread)
-    return { stored: response, kept: store.set(call.target, response), timing }
+    const content = this.#compared(page, store.get(call.target, need.team), requestedAt)
+    const response = stored({ ...content, requestedAt, now, random: spread }, lifetimes)
+    return { stored: response, kept: store.set(call.target, response, need.team), timing }
   }
+
+  /** What is new about a page: if nothing is, the old one stays, with all that was made of it. */
+  #compared(page: Page, known: Stored<Page> | undefined, requestedAt: number) {
+    const { foresight, lifetimes } = this.#options
+    const firstMs = lifetimes.freshMs
+    if (!known) return { value: page, version: ++this.#versions, periodMs: firstMs }
+    const isSame = known.value.bytes.equals(page.bytes)
+    const looks = { elapsedMs: requestedAt - known.requestedAt, isSame }
+    const periodMs = foresight.adaptive ? nextPeriodMs(known.periodMs, looks, lifetimes) : firstMs
+    if (isSame) return { value: known.value, version: known.version, periodMs }
+    return { value: page, version: ++this.#versions, periodMs }
+  }
+}
+
+/** A short string, and its place in the array. */
+const bytesPerId = 40
+
+/** What a stored page takes in memory. */
+export function storedBytes({ value }: Stored<Page>): number {
+  return value.bytes.length + value.spans.byteLength + 2 * value.ids.length * bytesPerId
 }
 
 const neverAborted = new AbortController().signal

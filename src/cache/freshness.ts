@@ -17,22 +17,32 @@ export interface Lifetimes {
 /** Pages that were loaded together must not expire together: up to this part of a lifetime less. */
 const jitterPart = 0.1
 
-/** A response that was asked for and has arrived at `now`; `random` is uniform in [0, 1). */
-export function stored<Value>(
-  value: Value,
-  requestedAt: number,
-  now: number,
-  lifetimes: Lifetimes,
-  random: number
-): Stored<Value> {
-  const freshUntil = now + lifetimes.freshMs * (1 - jitterPart * random)
+export interface Arrival<Value> {
+  readonly value: Value
+  readonly version: number
+  readonly requestedAt: number
+  readonly now: number
+  /** How long until it is worth the next call. */
+  readonly periodMs: number
+  /** Uniform in [0, 1). */
+  readonly random: number
+}
+
+/** A response that has arrived. */
+export function stored<Value>(arrival: Arrival<Value>, lifetimes: Lifetimes): Stored<Value> {
+  const { now, periodMs, random, requestedAt, value, version } = arrival
+  const spread = 1 - jitterPart * random
+  const freshUntil = now + lifetimes.freshMs * spread
   return {
     value,
+    version,
     requestedAt,
     storedAt: now,
     freshUntil,
     revalidateUntil: freshUntil + lifetimes.staleWhileRevalidateMs,
-    errorUntil: freshUntil + Math.max(lifetimes.staleWhileRevalidateMs, lifetimes.staleIfErrorMs)
+    errorUntil: freshUntil + Math.max(lifetimes.staleWhileRevalidateMs, lifetimes.staleIfErrorMs),
+    periodMs,
+    refreshAt: now + periodMs * spread
   }
 }
 

@@ -8,28 +8,23 @@
 import { type CacheStatus, combineCacheStatus } from '../cache-status.ts'
 import type { Clock } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
-import type { Fetch, Found, Need, Page, Stored, Timing } from '../ports.ts'
+import type { Found, Need, Page, PageSource, Shelf, Stored, Timing } from '../ports.ts'
 import { type ListQuery, listParameters } from './query.ts'
+import type { Rendering } from './rendering.ts'
+import { type Rendered, Renderings } from './renderings.ts'
 import { type Seam, seamOf } from './seams.ts'
-import {
-  cutWindow,
-  firstPageIndex,
-  furtherPageIndexes,
-  newest,
-  pageCall,
-  pageSize
-} from './windows.ts'
+import { Walks } from './walks.ts'
+import { firstPageIndex, furtherPageIndexes, newest, pageCall, pageSize } from './windows.ts'
 
 export interface ChatsOptions {
   readonly clock: Clock
-  readonly fetch: Fetch
+  readonly pages: PageSource
+  readonly renderings: Shelf<Rendered>
 }
 
 /** A window of a list, ready to be sent. */
 export interface ListAnswer {
-  /** JSON in UTF-8. */
-  readonly body: Buffer
-  readonly total: number
+  readonly rendering: Rendering
   /** Milliseconds since its oldest part arrived, and how long that part is fresh in all. */
   readonly ageMs: number
   readonly lifetimeMs: number
@@ -43,22 +38,55 @@ const youngMs = 2000
 
 export class Chats {
   readonly #clock: Clock
-  readonly #fetch: Fetch
+  readonly #pages: PageSource
+  readonly #renderings: Renderings
+  readonly #walks = new Walks()
   /** The end of each list as last seen, an empty page: at most one per sort and order. */
   readonly #ends = new Map<string, Stored<Page>>()
 
-  constructor({ clock, fetch }: ChatsOptions) {
+  constructor({ clock, pages, renderings }: ChatsOptions) {
     this.#clock = clock
-    this.#fetch = fetch
+    this.#pages = pages
+    this.#renderings = new Renderings(renderings)
   }
 
-  /** @throws {ServiceError} if a page is neither stored nor to be had in time. */
-  async list(query: ListQuery, need: Need): Promise<ListAnswer> {
+  /** Rejects with a `ServiceError` if a page is neither stored nor to be had in time. */
+  list(query: ListQuery, need: Need): ListAnswer | Promise<ListAnswer> {
+    const stored = this.#storedPages(query, need)
+    return stored ? this.#answer(query, stored, need) : this.#fetched(query, need)
+  }
+
+  async #fetched(query: ListQuery, need: Need): Promise<ListAnswer> {
+    return this.#answer(query, await this.#wholePages(query, need), need)
+  }
+
+  #answer(query: ListQuery, pages: readonly Found[], { team }: Need): ListAnswer {
+    const stored = pages.map(page => page.stored)
+    const end = newest(stored)
+    this.#remember(query, end)
+    this.#readAhead(query, end.value.total, team)
+    return answer(pages, this.#renderings.of(query, stored, team), this.#clock.now())
+  }
+
+  /** All that the window needs, if it is stored and fits together. */
+  #storedPages(query: ListQuery, need: Need): readonly Found[] | undefined {
     const beyond = this.#beyondTheEnd(query, need)
-    if (beyond) return answer(query, [beyond], this.#clock.now())
-    const pages = await this.#wholePages(query, need)
-    this.#remember(query, newest(pages.map(page => page.stored)))
-    return answer(query, pages, this.#clock.now())
+    if (beyond) return [beyond]
+    const pages: Found[] = []
+    for (let index = firstPageIndex(query); ; index++) {
+      const page = this.#pages.find(pageCall(query, index), need)
+      if (!page) return undefined
+      pages.push(page)
+      if (missingPages(query, pages).length === 0) break
+    }
+    return seamIn(query, pages) ? undefined : pages
+  }
+
+  /** Who walks a list will want its next page. */
+  #readAhead(query: ListQuery, total: number, team: string): void {
+    if (!this.#walks.goesOn(query, team)) return
+    const next = firstPageIndex({ ...query, offset: query.offset + query.limit - 1 }) + 1
+    if (next * pageSize < total) this.#pages.readAhead(pageCall(query, next), team)
   }
 
   /**
@@ -88,12 +116,12 @@ export class Chats {
     const end = this.#ends.get(listParameters(query))
     const further = end ? furtherPageIndexes(query, end.value.total) : []
     const indexes = [firstPageIndex(query), ...further]
-    return Promise.all(indexes.map(index => this.#fetch(pageCall(query, index), need)))
+    return Promise.all(indexes.map(index => this.#pages.fetch(pageCall(query, index), need)))
   }
 
   /** The pages and those that the window reaches into as well, by the newest total. */
   async #withMissing(query: ListQuery, need: Need, known: readonly Found[]) {
-    const fetch = (index: number) => this.#fetch(pageCall(query, index), need)
+    const fetch = (index: number) => this.#pages.fetch(pageCall(query, index), need)
     let pages = known
     let missing = missingPages(query, pages)
     // Again if the list has grown meanwhile; the window bounds how often.
@@ -108,7 +136,7 @@ export class Chats {
   async #replaced(query: ListQuery, need: Need, pages: readonly Found[], at: number) {
     const call = pageCall(query, firstPageIndex(query) + at)
     const conditions = { ...need.conditions, notBefore: pages[at]!.stored.storedAt + 1 }
-    return pages.with(at, await this.#fetch(call, { ...need, conditions }))
+    return pages.with(at, await this.#pages.fetch(call, { ...need, conditions }))
   }
 
   /** Where lists end is not known any more. */
@@ -167,13 +195,12 @@ function envelopeOf({ bytes, open, close, total }: Page): Page {
   return { ...none, bytes: envelope, open, close: open, total }
 }
 
-function answer(query: ListQuery, pages: readonly Found[], now: number): ListAnswer {
+function answer(pages: readonly Found[], rendering: Rendering, now: number): ListAnswer {
   const stored = pages.map(page => page.stored)
   const oldest = stored.reduce((best, page) => (page.storedAt < best.storedAt ? page : best))
   const timing = longest(pages.flatMap(page => page.timing ?? []))
   return {
-    body: cutWindow(query, stored),
-    total: newest(stored).value.total,
+    rendering,
     ageMs: now - oldest.storedAt,
     lifetimeMs: oldest.freshUntil - oldest.storedAt,
     status: combineCacheStatus(pages.map(page => page.status)),

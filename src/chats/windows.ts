@@ -50,11 +50,18 @@ export function newest(pages: readonly Stored<Page>[]): Stored<Page> {
  * @param pages adjacent pages of one list, the first one at index `firstPageIndex(query)`
  */
 export function cutWindow(query: ListQuery, pages: readonly Stored<Page>[]): Buffer {
+  const [first] = pages
+  if (first && pages.length === 1 && isWhole(query, first.value)) return first.value.bytes
   const slices = pages.flatMap(({ value }, step) => {
     const pageOffset = (firstPageIndex(query) + step) * pageSize
     return cutPage(value, query.offset - pageOffset, query.offset + query.limit - pageOffset)
   })
   return join(newest(pages).value, slices)
+}
+
+/** Whether the window takes all that its one page has: then nothing needs to be cut or copied. */
+function isWhole({ offset, limit }: ListQuery, page: Page): boolean {
+  return offset % pageSize === 0 && limit >= countOf(page)
 }
 
 /** Both parts of a page in one, in the later one's envelope. */

@@ -3,15 +3,15 @@
  * sent when, is decided further in; this file only says it in HTTP's words.
  */
 
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import { formatCacheStatus } from '../cache-status.ts'
 import type { Chats, ListAnswer } from '../chats/chats.ts'
 import { type ListQuery, parseListQuery } from '../chats/query.ts'
 import type { Clock } from '../clock.ts'
 import type { Timing } from '../ports.ts'
-import { entityTag, noneMatchFails } from './conditional.ts'
 import { listLinks } from './links.ts'
 import { needOf } from './need.ts'
+import { sendRendering } from './representation.ts'
 import { listSchema } from './schemas.ts'
 
 export interface ChatsRoutesOptions {
@@ -26,12 +26,13 @@ export function chatsRoutes(app: FastifyInstance, options: ChatsRoutesOptions): 
   app.get('/chats', { schema: listSchema(maxLimit) }, async (request, reply) => {
     const [path = '', search = ''] = splitTarget(request.raw.url ?? '')
     const query = parseListQuery(search, maxLimit)
-    const answer = await chats.list(query, needOf(request, reply, clock, maxWaitMs))
+    const listed = chats.list(query, needOf(request, reply, clock, maxWaitMs))
+    const answer = listed instanceof Promise ? await listed : listed
     request.outcome = { cache: answer.status, ...(answer.timing && { timing: answer.timing }) }
     describeFreshness(reply, answer)
-    describeList(reply, path, query, answer.total)
+    describeList(reply, path, query, answer.rendering.total)
     if (answer.timing) reply.header('server-timing', formatTiming(answer.timing))
-    return sendBody(request, reply, answer.body)
+    return sendRendering(request, reply, answer.rendering)
   })
 }
 
@@ -55,18 +56,4 @@ function describeList(reply: FastifyReply, path: string, query: ListQuery, total
 /** Server-Timing in milliseconds. */
 function formatTiming({ queueMs, upstreamMs }: Timing): string {
   return `queue;dur=${queueMs.toFixed(1)}, upstream;dur=${upstreamMs.toFixed(1)}`
-}
-
-/** 200 with the body, or 304 without (RFC 9110 section 15.4.5: same headers, no content). */
-function sendBody(request: FastifyRequest, reply: FastifyReply, body: Buffer) {
-  const tag = entityTag(body)
-  reply.header('etag', tag)
-  addVary(reply, 'Accept-Encoding')
-  if (noneMatchFails(request.headers['if-none-match'], tag)) return reply.code(304).send()
-  return reply.type('application/json; charset=utf-8').send(body)
-}
-
-function addVary(reply: FastifyReply, field: string): void {
-  const known = reply.getHeader('vary')
-  reply.header('vary', known ? `${known}, ${field}` : field)
 }

@@ -1,24 +1,31 @@
 /**
- * Validators and conditional requests (RFC 9110 sections 8.8 and 13). Entity tags are strong:
- * equal tags mean equal bytes, so they are a digest of the bytes.
+ * Validators and conditional requests (RFC 9110 sections 8.8 and 13). Entity tags are strong: equal
+ * tags mean equal bytes, so they are a digest of the bytes and the coding these are sent in.
  */
 
-import { createHash } from 'node:crypto'
+import { type Coding, codings } from '../chats/rendering.ts'
 
-export function entityTag(body: Buffer): string {
-  return `"${createHash('sha256').update(body).digest('base64url').slice(0, 27)}"`
+/** @param digest of the plain bytes, of characters that an entity tag may hold */
+export function entityTag(digest: string, coding?: Coding): string {
+  return coding === undefined ? `"${digest}"` : `"${digest}-${coding}"`
 }
 
 /**
- * Whether `If-None-Match` names the tag, by the weak comparison that RFC 9110 section 13.1.2 asks
- * for. What stands between the quoted strings is not judged.
+ * The tag of the answer that `If-None-Match` names, in whatever coding the client has it; undefined
+ * if it names none. By the weak comparison that RFC 9110 section 13.1.2 asks for; what stands
+ * between the quoted strings is not judged.
+ *
+ * @param current the tag of what would be sent
  */
-export function noneMatchFails(field: string | undefined, tag: string): boolean {
-  if (field === undefined) return false
-  if (field.trim() === '*') return true
+export function matchedTag(
+  field: string | undefined,
+  digest: string,
+  current: string
+): string | undefined {
+  if (field === undefined) return undefined
+  if (field.trim() === '*') return current
+  const tags = [current, entityTag(digest), ...codings.map(coding => entityTag(digest, coding))]
   // Tags hold no quotes, so a linear scan for quoted strings finds each; no back-tracking.
-  for (const [opaque] of field.matchAll(/"[^"]*"/g)) {
-    if (opaque === tag) return true
-  }
-  return false
+  const named = new Set(Array.from(field.matchAll(/"[^"]*"/g), ([opaque]) => opaque))
+  return tags.find(tag => named.has(tag))
 }

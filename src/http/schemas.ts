@@ -78,7 +78,7 @@ const freshnessHeaders = {
     Type.String(),
     'private, max-age=<freshness lifetime>; max-age - Age remains.'
   ),
-  ETag: header(Type.String(), 'Strong validator of these bytes.'),
+  ETag: header(Type.String(), 'Strong validator of these bytes in this coding.'),
   Vary: header(Type.String(), 'Accept-Encoding, and Origin with CORS.')
 }
 
@@ -177,7 +177,8 @@ export function listSchema(maxLimit: number) {
     }),
     response: {
       200: {
-        description: 'The window; empty past the end of the list.',
+        description:
+          'The window; empty past the end of the list. In brotli or gzip once that was made for an earlier answer.',
         headers: { ...commonHeaders, ...limitHeaders, ...listHeaders },
         content: { 'application/json': { schema: listBody } }
       },

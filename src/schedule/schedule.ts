@@ -9,7 +9,14 @@
 
 import type { Clock, Timer } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
-import { type Attempt, type Call, isInTime, type Need, type ScheduleReport } from '../ports.ts'
+import {
+  type Attempt,
+  type Call,
+  isInTime,
+  type Need,
+  type Priority,
+  type ScheduleReport
+} from '../ports.ts'
 import { estimateFreeAt, estimateSendAt, type Outlook } from './estimate.ts'
 import { FairQueue, type Turn } from './fair-queue.ts'
 import { hasPlace, hasRoom, judgeOf, Shares, type Situation } from './reserves.ts'
@@ -75,12 +82,18 @@ export class Schedule {
     for (const waiting of this.#queue) this.#dismiss(waiting, this.#shuttingDown())
   }
 
-  /** Whether a call of this team could leave now and be missed by nobody. */
-  hasIdleSlot(team: string): boolean {
+  /** Whether a call of this team and class could leave now and be missed by nobody. */
+  hasSlot(team: string, priority: Priority): boolean {
     const now = this.#options.clock.now()
     const situation = this.#situation(now)
     const ready = now >= this.#sends.brake.nextSendAt() && hasRoom(situation)
-    return ready && this.#queue.length === 0 && judgeOf(situation).isOpen('refresh', team)
+    return ready && this.#queue.length === 0 && judgeOf(situation).isOpen(priority, team)
+  }
+
+  /** The part of the slots that are held, 0 to 1. */
+  pressure(): number {
+    const { bounds, ledger, now } = this.#situation(this.#options.clock.now())
+    return Math.min(ledger.used(now) / bounds.limit, 1)
   }
 
   report(): ScheduleReport {

@@ -3,10 +3,11 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
-import { Cache } from '../../src/cache/cache.ts'
-import { createMemoryStore } from '../../src/cache/memory-store.ts'
+import { Cache, storedBytes } from '../../src/cache/cache.ts'
+import { MemoryStore } from '../../src/cache/memory-store.ts'
 import { ServiceError } from '../../src/errors.ts'
 import type { Call, Page, Send } from '../../src/ports.ts'
+import { noForesight, noneIdle } from '../support/budget.ts'
 import { FakeClock, settled } from '../support/fake-clock.ts'
 import { needOf } from '../support/needs.ts'
 import { chatTexts, pageOf } from '../support/pages.ts'
@@ -21,13 +22,17 @@ const call = callTo('/chats?offset=0&limit=100')
 
 const cacheOn = (send: Send, maxBytes = 1e6) => {
   const clock = new FakeClock()
-  const store = createMemoryStore(maxBytes)
+  const store = shelfOf(maxBytes)
   const cache = new Cache({
-    ...{ clock, store, send, random: () => 0, hasIdleSlot: () => false, tagsOf: () => [] },
+    ...{ clock, store, send, random: () => 0, idle: noneIdle, foresight: noForesight },
+    tagsOf: () => [],
     lifetimes: { freshMs, staleWhileRevalidateMs: 0, staleIfErrorMs: 0 }
   })
   return { clock, store, cache }
 }
+
+const shelfOf = (maxBytes: number) =>
+  new MemoryStore({ maxBytes, weights: new Map() }).shelf('page', storedBytes)
 
 /** A next room that answers with `page` and counts its calls. */
 const counting = (answer: Page = page) => {
@@ -103,11 +108,11 @@ t.test('a failure reaches everybody who waits and leaves the store as it was', a
     return { page, timing }
   })
   await cache.fetch(call, needOf())
-  const known = store.get(call.target)
+  const known = store.get(call.target, 'blue')
   await clock.advance(freshMs)
   const waiting = [cache.fetch(call, needOf()), cache.fetch(call, needOf())]
   for (const one of waiting) await t.rejects(one, failure)
-  t.equal(store.get(call.target), known)
+  t.equal(store.get(call.target, 'blue'), known)
   t.equal((await cache.fetch(call, needOf())).stored.value, page)
 })
 

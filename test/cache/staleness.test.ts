@@ -5,13 +5,13 @@
 
 import t from 'tap'
 import { Cache } from '../../src/cache/cache.ts'
-import { createMemoryStore } from '../../src/cache/memory-store.ts'
 import { formatCacheStatus } from '../../src/cache-status.ts'
 import { type ErrorCode, ServiceError } from '../../src/errors.ts'
-import type { Call, Conditions, Page, Send } from '../../src/ports.ts'
+import type { Call, Conditions, Page, Send, Stored } from '../../src/ports.ts'
+import { noForesight } from '../support/budget.ts'
 import { FakeClock, settled } from '../support/fake-clock.ts'
 import { needOf } from '../support/needs.ts'
-import { chatTexts, pageOf } from '../support/pages.ts'
+import { chatTexts, pageOf, roomyShelf } from '../support/pages.ts'
 
 const call: Call = { target: '/chats?offset=0&limit=100', list: '/chats?', offset: 0, limit: 100 }
 const lifetimes = { freshMs: 30_000, staleWhileRevalidateMs: 60_000, staleIfErrorMs: 600_000 }
@@ -38,8 +38,13 @@ async function house(): Promise<House> {
     return { page: fate.answer, timing }
   }
   const cache = new Cache({
-    ...{ clock, lifetimes, send, store: createMemoryStore(1e6) },
-    ...{ random: () => 0, hasIdleSlot: () => fate.idle, tagsOf: () => ['tag'] }
+    ...{ clock, lifetimes, send, store: roomyShelf<Stored<Page>>() },
+    ...{
+      random: () => 0,
+      idle: { hasSlot: () => fate.idle, pressure: () => 0 },
+      foresight: noForesight,
+      tagsOf: () => ['tag']
+    }
   })
   const ask = async (conditions?: Conditions) => {
     const { stored, status } = await cache.fetch(call, needOf(conditions ? { conditions } : {}))

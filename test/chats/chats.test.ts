@@ -4,11 +4,11 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
 import type { CacheStatus } from '../../src/cache-status.ts'
-import { Chats } from '../../src/chats/chats.ts'
 import type { ListQuery } from '../../src/chats/query.ts'
 import { pageSize } from '../../src/chats/windows.ts'
 import { ServiceError } from '../../src/errors.ts'
-import type { Call, Fetch, Found, Need } from '../../src/ports.ts'
+import type { Call, Found, Need, PageSource } from '../../src/ports.ts'
+import { chatsBehind, type Fetch } from '../support/chats.ts'
 import { FakeClock, settled } from '../support/fake-clock.ts'
 import { needOf } from '../support/needs.ts'
 import { chatsOf, chatTexts, holdsChats, pageFor, storedAt } from '../support/pages.ts'
@@ -33,7 +33,7 @@ const chatsOn = (list: string[], next: (call: Call) => void = () => {}) => {
     clock.stall(1)
     return { stored: storedAt(clock.now(), pageFor(call, list), freshMs), status: fetched }
   }
-  return { clock, calls, chats: new Chats({ clock, fetch }) }
+  return { clock, calls, chats: chatsBehind(fetch, clock) }
 }
 
 const offsets = (calls: readonly Call[]) => calls.map(call => call.offset)
@@ -62,10 +62,7 @@ t.test('one page is asked for first, the others side by side', async t => {
     const found: Found = { stored: storedAt(0, pageFor(call, list)), status: fetched }
     return new Promise(resolve => waiting.push(() => resolve(found)))
   }
-  const answer = new Chats({ clock: new FakeClock(), fetch }).list(
-    { offset: 150, limit: 1000 },
-    needOf()
-  )
+  const answer = chatsBehind(fetch).list({ offset: 150, limit: 1000 }, needOf())
   t.same(offsets(calls), [100])
   waiting[0]?.()
   await settled()
@@ -147,7 +144,7 @@ t.test('an older page does not bring back an older end', async t => {
     const at = clock.now() - (total === 9 ? 1000 : 0)
     return { stored: storedAt(at, pageFor(call, chatTexts(total)), freshMs), status: fetched }
   }
-  const chats = new Chats({ clock, fetch })
+  const chats = chatsBehind(fetch, clock)
   await chats.list({ offset: 0, limit: 1 }, needOf())
   await chats.list({ offset: 0, limit: 1 }, needOf())
   t.equal((await chats.list({ offset: 7, limit: 1 }, needOf())).total, 5)
@@ -168,7 +165,7 @@ const joined = async (
     const at = clock.now() - ages[index]!
     return { stored: storedAt(at, pageFor(call, list)), status: fetched, ...abouts[index] }
   }
-  return new Chats({ clock, fetch }).list({ offset: 0, limit: 200 }, needOf())
+  return chatsBehind(fetch, clock).list({ offset: 0, limit: 200 }, needOf())
 }
 
 t.test('a joined answer is as old as its oldest page and as right as its newest', async t => {
@@ -208,7 +205,52 @@ t.test('the need travels unchanged to every page', async t => {
     needs.push(need)
     return { stored: storedAt(0, pageFor(call, chatTexts(300))), status: fetched }
   }
-  await new Chats({ clock: new FakeClock(), fetch }).list({ offset: 0, limit: 300 }, need)
+  await chatsBehind(fetch).list({ offset: 0, limit: 300 }, need)
   t.equal(needs.length, 3)
   t.ok(needs.every(one => one === need))
+})
+
+/** A cache that holds pages 0 to `stored` of a list, and notes what is asked of it. */
+const holding = (list: string[], stored: number) => {
+  const asked: string[] = []
+  const found = (call: Call, status: CacheStatus): Found => ({
+    stored: storedAt(1_000_000, pageFor(call, list)),
+    status
+  })
+  const source: PageSource = {
+    find: call =>
+      call.offset < stored * pageSize ? found(call, { kind: 'hit', ttlMs: 1 }) : undefined,
+    fetch: async call => {
+      asked.push(`fetch ${call.offset}`)
+      return found(call, fetched)
+    },
+    readAhead: (call, team) => void asked.push(`${team} ahead ${call.offset}`)
+  }
+  return { asked, chats: chatsBehind(source) }
+}
+
+t.test('what is stored whole is answered without asking for anything', async t => {
+  const { asked, chats } = holding(chatTexts(350), 4)
+  const { body, status } = await chats.list({ offset: 50, limit: 300 }, needOf())
+  t.ok(holdsChats(body, chatTexts(350).slice(50, 350)))
+  t.same([status, asked], [{ kind: 'hit', ttlMs: 1 }, []])
+})
+
+t.test('who walks a list has its next page read ahead, up to the end', async t => {
+  const { asked, chats } = holding(chatTexts(435), 5)
+  for (let offset = 0; offset < 435; offset += 50) {
+    await chats.list({ offset, limit: 50 }, needOf())
+  }
+  const ahead = (offset: number) => `blue ahead ${offset}`
+  t.same(asked, [100, 200, 200, 300, 300, 400, 400].map(ahead))
+})
+
+t.test('jumping about, another list or another team is no walk', async t => {
+  const { asked, chats } = holding(chatTexts(435), 5)
+  await chats.list({ offset: 0, limit: 50 }, needOf())
+  await chats.list({ offset: 100, limit: 50 }, needOf())
+  await chats.list({ offset: 50, limit: 50 }, needOf())
+  await chats.list({ offset: 100, limit: 50, order: 'asc' }, needOf())
+  await chats.list({ offset: 100, limit: 50 }, needOf({ team: 'green' }))
+  t.same(asked, [])
 })

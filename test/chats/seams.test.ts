@@ -5,10 +5,10 @@
 
 import fc from 'fast-check'
 import t from 'tap'
-import { Chats } from '../../src/chats/chats.ts'
 import { completing } from '../../src/chats/completion.ts'
 import { pageSize } from '../../src/chats/windows.ts'
-import type { Call, Fetch, Page, Send, Stored } from '../../src/ports.ts'
+import type { Call, Page, Send, Stored } from '../../src/ports.ts'
+import { chatsBehind, type Fetch } from '../support/chats.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { needOf } from '../support/needs.ts'
 import { chatsOf, chatTexts, holdsChats, pageFor, storedAt } from '../support/pages.ts'
@@ -32,7 +32,7 @@ function keeping(clock: FakeClock, list: () => readonly string[]) {
       status: { kind: 'forward', reason: 'uri-miss', status: 200, stored: true, collapsed: false }
     }
   }
-  return { calls, chats: new Chats({ clock, fetch }) }
+  return { calls, chats: chatsBehind(fetch, clock) }
 }
 
 const query = { offset: 0, limit: 300 }

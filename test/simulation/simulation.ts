@@ -187,10 +187,9 @@ class Simulation {
         deadline: now + waitMs,
         signal: controller.signal
       } as const
-      this.#rooms.chats
-        .list({ offset, limit }, need)
+      Promise.resolve(this.#rooms.chats.list({ offset, limit }, need))
         .then(
-          answer => this.#answered(answer.body, offset, limit),
+          answer => this.#answered(answer.rendering.body, offset, limit),
           error => this.#failed(error)
         )
         .finally(() => this.#callers.delete(caller))

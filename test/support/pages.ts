@@ -4,7 +4,7 @@
  * one is found out.
  */
 
-import type { Call, Page, Stored } from '../../src/ports.ts'
+import type { Call, Found, Need, Page, PageSource, Shelf, Stored } from '../../src/ports.ts'
 
 /** `count` chats as JSON texts, each different, with ids from `first`. */
 export function chatTexts(count: number, first = 1): string[] {
@@ -45,12 +45,28 @@ export function storedAt(at: number, page: Page, freshMs = 30_000): Stored<Page>
   const freshUntil = at + freshMs
   return {
     value: page,
+    version: ++versions,
     requestedAt: at,
     storedAt: at,
     freshUntil,
     revalidateUntil: freshUntil,
-    errorUntil: freshUntil
+    errorUntil: freshUntil,
+    periodMs: freshMs,
+    refreshAt: freshUntil
   }
+}
+
+let versions = 0
+
+/** The cache's doors, behind which nothing is ever stored. */
+export function sourceOf(fetch: (call: Call, need: Need) => Promise<Found>): PageSource {
+  return { fetch, find: () => undefined, readAhead: () => {} }
+}
+
+/** A shelf that keeps everything. */
+export function roomyShelf<Value>(): Shelf<Value> {
+  const values = new Map<string, Value>()
+  return { get: key => values.get(key), set: (key, value) => !!values.set(key, value) }
 }
 
 /** The chats of an answer, parsed. */

@@ -1,0 +1,55 @@
+/**
+ * Answers as they go out, kept beside the pages they were cut from, so that giving one again costs
+ * a lookup. An answer stays right as long as the versions of its pages are the same.
+ */
+
+import type { Page, Shelf, Stored } from '../ports.ts'
+import { type ListQuery, listParameters } from './query.ts'
+import { Rendering } from './rendering.ts'
+import { cutWindow, newest } from './windows.ts'
+
+/** An answer, and what it was made of. */
+export interface Rendered {
+  readonly rendering: Rendering
+  /** The versions of the pages, the one that lent its envelope last. */
+  readonly versions: readonly number[]
+}
+
+export class Renderings {
+  readonly #shelf: Shelf<Rendered>
+
+  constructor(shelf: Shelf<Rendered>) {
+    this.#shelf = shelf
+  }
+
+  /**
+   * The window of these pages.
+   *
+   * @param pages adjacent pages of one list, from the one in which the window starts
+   */
+  of(query: ListQuery, pages: readonly Stored<Page>[], team: string): Rendering {
+    const key = `${listParameters(query)}offset=${query.offset}&limit=${query.limit}`
+    const envelope = newest(pages)
+    const versions = [...pages, envelope].map(page => page.version)
+    const known = this.#shelf.get(key, team)
+    if (known && isEqual(known.versions, versions)) return known.rendering
+    const rendered = {
+      rendering: new Rendering(cutWindow(query, pages), envelope.value.total, () => {
+        // Its variants take room as well, if it is still kept.
+        if (this.#shelf.get(key, team) === rendered) this.#shelf.set(key, rendered, team)
+      }),
+      versions
+    }
+    this.#shelf.set(key, rendered, team)
+    return rendered.rendering
+  }
+}
+
+/** What a rendered answer takes in memory. */
+export function renderedBytes({ rendering, versions }: Rendered): number {
+  return rendering.bytes + 8 * versions.length
+}
+
+function isEqual(one: readonly number[], other: readonly number[]): boolean {
+  return one.length === other.length && one.every((version, at) => version === other[at])
+}

@@ -1,0 +1,40 @@
+/**
+ * Sends a rendered answer in the best content coding that is there and that the client takes, or
+ * 304 if the client has it already, in whatever coding.
+ */
+
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Coding, Rendering } from '../chats/rendering.ts'
+import { entityTag, matchedTag } from './conditional.ts'
+import { acceptedCodings } from './content-coding.ts'
+
+/** 200 with the body, or 304 without (RFC 9110 section 15.4.5: same headers, no content). */
+export function sendRendering(request: FastifyRequest, reply: FastifyReply, rendering: Rendering) {
+  const { body, coding } = choose(rendering, request.headers['accept-encoding'])
+  const tag = entityTag(rendering.digest, coding)
+  addVary(reply, 'Accept-Encoding')
+  const matched = matchedTag(request.headers['if-none-match'], rendering.digest, tag)
+  reply.header('etag', matched ?? tag)
+  if (matched !== undefined) return reply.code(304).send()
+  if (coding !== undefined) reply.header('content-encoding', coding)
+  return reply.type('application/json; charset=utf-8').send(body)
+}
+
+/** The best that is there; if it is not the client's first wish, that one for the next time. */
+function choose(
+  rendering: Rendering,
+  acceptEncoding: string | undefined
+): { body: Buffer; coding?: Coding } {
+  const wishes = acceptedCodings(acceptEncoding)
+  if (wishes[0]) rendering.prepare(wishes[0])
+  for (const coding of wishes) {
+    const body = rendering.coded(coding)
+    if (body) return { body, coding }
+  }
+  return { body: rendering.body }
+}
+
+function addVary(reply: FastifyReply, field: string): void {
+  const known = reply.getHeader('vary')
+  reply.header('vary', known ? `${known}, ${field}` : field)
+}

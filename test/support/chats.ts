@@ -1,0 +1,24 @@
+/** The chats room behind a cache that the test plays, its answers laid open. */
+
+import { Chats, type ListAnswer } from '../../src/chats/chats.ts'
+import type { ListQuery } from '../../src/chats/query.ts'
+import type { Need, PageSource } from '../../src/ports.ts'
+import { FakeClock } from './fake-clock.ts'
+import { roomyShelf, sourceOf } from './pages.ts'
+
+export type Fetch = PageSource['fetch']
+
+export interface OpenAnswer extends ListAnswer {
+  readonly body: Buffer
+  readonly total: number
+}
+
+export function chatsBehind(fetch: Fetch | PageSource, clock = new FakeClock()) {
+  const pages = typeof fetch === 'function' ? sourceOf(fetch) : fetch
+  const chats = new Chats({ clock, pages, renderings: roomyShelf() })
+  const list = async (query: ListQuery, need: Need): Promise<OpenAnswer> => {
+    const answer = await chats.list(query, need)
+    return { ...answer, body: answer.rendering.body, total: answer.rendering.total }
+  }
+  return { list, forgetEnds: () => chats.forgetEnds() }
+}
