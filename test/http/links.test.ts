@@ -39,21 +39,22 @@ t.test('next is missing exactly where there is nothing more', async t => {
   await holds(t, property, { numRuns: 300 })
 })
 
-t.test('prev is missing exactly at the start, and leaves no gap before the window', async t => {
+t.test('prev is missing exactly at the start, and ends where the window begins', async t => {
   const property = fc.property(window, total, (query, total) => {
     const prev = linksOf(query, total).get('prev')
     assert.equal(prev !== undefined, query.offset > 0)
     if (!prev) return
-    assert(prev.offset < query.offset)
-    assert(prev.offset + query.limit >= Math.min(query.offset, total), 'no chat lies between')
+    assert.equal(Math.min(prev.offset + prev.limit, total), Math.min(query.offset, total))
+    assert(prev.limit <= query.limit)
   })
   await holds(t, property, { numRuns: 300 })
 })
 
 t.test('every link leads into the list, to the same list and limit', async t => {
   const property = fc.property(window, list, total, (query, list, total) => {
-    for (const target of linksOf({ ...list, ...query }, total).values()) {
-      assert.deepEqual(target, { ...list, offset: target.offset, limit: query.limit })
+    for (const [relation, target] of linksOf({ ...list, ...query }, total)) {
+      const limit = relation === 'prev' ? Math.min(query.limit, query.offset) : query.limit
+      assert.deepEqual(target, { ...list, offset: target.offset, limit })
       assert(target.offset === 0 || target.offset < total)
     }
   })
@@ -72,33 +73,46 @@ t.test('first is the start, and last holds the last chat', async t => {
   await holds(t, property, { numRuns: 300 })
 })
 
+/** The windows from `start` on, each as the places of the list that it shows. */
 const walk = (relation: string, start: ListQuery, total: number) => {
-  const seen: number[] = []
+  const seen: ListQuery[] = []
   for (let at: ListQuery | undefined = start; at; at = linksOf(at, total).get(relation)) {
-    assert(seen.length <= total, 'the walk ends')
-    seen.push(at.offset)
+    assert(seen.length <= total + 1, 'the walk ends')
+    seen.push(at)
   }
   return seen
 }
 
-t.test('walking next from the start visits every chat once and ends at last', async t => {
-  const property = fc.property(fc.integer({ min: 1, max: 200 }), fc.nat(500), (limit, total) => {
-    const start = { offset: 0, limit }
-    const visited = walk('next', start, total).flatMap(offset =>
-      Array.from({ length: Math.max(Math.min(limit, total - offset), 0) }, (_, at) => offset + at)
-    )
-    assert.deepEqual(
-      visited,
-      Array.from({ length: total }, (_, at) => at)
-    )
-    assert.equal(walk('next', start, total).at(-1), linksOf(start, total).get('last')?.offset)
+const places = ({ offset, limit }: ListQuery, total: number) =>
+  Array.from({ length: Math.max(Math.min(limit, total - offset), 0) }, (_, at) => offset + at)
+
+const small = fc.record({ offset: fc.nat(600), limit: fc.integer({ min: 1, max: 200 }) })
+
+t.test('walking next from first shows every chat exactly once and ends at last', async t => {
+  const property = fc.property(small, fc.nat(500), (query, total) => {
+    const windows = walk('next', linksOf(query, total).get('first')!, total)
+    const shown = windows.flatMap(window => places(window, total))
+    assert.deepEqual(shown, places({ offset: 0, limit: total }, total))
+    assert.equal(windows.at(-1)?.offset, linksOf(windows[0]!, total).get('last')?.offset)
   })
   await holds(t, property, { numRuns: 60 })
 })
 
-t.test('walking prev from anywhere reaches the start', async t => {
-  const property = fc.property(fc.nat(600), fc.integer({ min: 1, max: 200 }), (offset, limit) => {
-    assert.equal(walk('prev', { offset, limit }, 600).at(-1), 0)
+t.test('walking prev from last shows every chat exactly once and ends at the start', async t => {
+  const property = fc.property(small, fc.nat(500), (query, total) => {
+    const windows = walk('prev', linksOf(query, total).get('last')!, total)
+    const shown = windows.reverse().flatMap(window => places(window, total))
+    assert.deepEqual(shown, places({ offset: 0, limit: total }, total))
+    assert.equal(windows[0]?.offset, 0)
+  })
+  await holds(t, property, { numRuns: 60 })
+})
+
+t.test('walking prev from anywhere shows everything before it, once', async t => {
+  const property = fc.property(small, fc.nat(500), (query, total) => {
+    const [, ...windows] = walk('prev', query, total)
+    const shown = windows.reverse().flatMap(window => places(window, total))
+    assert.deepEqual(shown, places({ offset: 0, limit: query.offset }, total))
   })
   await holds(t, property, { numRuns: 60 })
 })
@@ -114,6 +128,12 @@ t.test('links keep the path of the caller and the parameters of the list', async
       '</v1/chats?sort=chats.closedAt&order=desc&offset=400&limit=50>; rel="last"'
     ].join(', ')
   )
+})
+
+t.test('before a window that starts within the first one, prev is what lies before', async t => {
+  const links = linksOf({ offset: 30, limit: 100 }, 435)
+  t.match(links.get('prev'), { offset: 0, limit: 30 })
+  t.match(links.get('first'), { offset: 0, limit: 100 })
 })
 
 t.test('an empty list has only its start', async t => {
