@@ -28,9 +28,15 @@ export function needOf(
   }
 }
 
-/** `Prefer: wait=<seconds>` (RFC 7240 section 4.3); anything else is ignored, as section 2 asks. */
+/**
+ * `Prefer: wait=<seconds>` (RFC 7240 section 4.3), of which a fraction counts as well: most waits
+ * worth asking for are shorter than a second. Anything else is ignored, as section 2 asks.
+ */
+const wait = /(?:^|,)\s*wait\s*=\s*"?(\d{1,6}(?:\.\d{1,6})?)"?\s*(?:$|[,;])/i
+
 function preferredWaitMs(prefer: string | string[] | undefined): number | undefined {
-  const seconds = /(?:^|,)\s*wait\s*=\s*"?(\d{1,6})"?\s*(?:$|[,;])/i.exec(String(prefer ?? ''))?.[1]
+  if (prefer === undefined) return undefined
+  const seconds = wait.exec(String(prefer))?.[1]
   return seconds === undefined ? undefined : Number(seconds) * 1000
 }
 
