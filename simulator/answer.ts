@@ -1,5 +1,7 @@
-// An answer as a value, before it is sent, and the two ways of sending it: by Node, correctly, or
-// as raw bytes that a fault may then cut, stall or drip.
+/**
+ * An answer as a value, before it is sent, and the two ways of sending it: by Node, correctly, or
+ * as raw bytes that a fault may then cut, stall or drip.
+ */
 
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 

@@ -1,6 +1,8 @@
-// Who called when. Counts every request that reached the upstream, refused and faulty ones too, and
-// judges the law that the service must keep: never more than `limit` in any window.
-// Memory is bounded: the oldest arrivals are forgotten, long after they could matter to a window.
+/**
+ * Who called when. Counts every request that reached the upstream, refused and faulty ones too,
+ * and judges the law that the service must keep: never more than `limit` in any window. Memory is
+ * bounded: the oldest arrivals are forgotten, long after they could matter to a window.
+ */
 
 import type { IncomingHttpHeaders } from 'node:http'
 
@@ -22,8 +24,8 @@ export interface SeenRequest {
   body: string
 }
 
-const ARRIVALS_KEPT = 200_000
-const REQUESTS_KEPT = 1_000
+const arrivalsKept = 200_000
+const requestsKept = 1_000
 
 export class Arrivals {
   readonly #windowMs: number
@@ -41,8 +43,8 @@ export class Arrivals {
 
   record(arrival: Arrival, request: SeenRequest): void {
     this.#hits += 1
-    append(this.#arrivals, arrival, ARRIVALS_KEPT)
-    append(this.#requests, request, REQUESTS_KEPT)
+    append(this.#arrivals, arrival, arrivalsKept)
+    append(this.#requests, request, requestsKept)
   }
 
   /**
@@ -63,11 +65,11 @@ export class Arrivals {
   }
 
   list(): Arrival[] {
-    return this.#arrivals.slice(-ARRIVALS_KEPT).map(arrival => ({ ...arrival }))
+    return this.#arrivals.slice(-arrivalsKept).map(arrival => ({ ...arrival }))
   }
 
   requests(): SeenRequest[] {
-    return this.#requests.slice(-REQUESTS_KEPT)
+    return this.#requests.slice(-requestsKept)
   }
 
   largestWindow(): number {

@@ -1,21 +1,23 @@
-// The simulated chats: for one seed and count always the same bytes, in every variant that either
-// generation of the upstream documents shows, and some that they do not.
-// A chat is a value. A change makes another one, in which only the changed members differ.
+/**
+ * The simulated chats: for one seed and count always the same bytes, in every variant that either
+ * generation of the upstream documents shows, and some that they do not. A chat is a value. A
+ * change makes another one, in which only the changed members differ.
+ */
 
 import { messageId, messageText, messageTime, type Thread } from './messages.ts'
 import { drawPeople, type People } from './people.ts'
 import { Random } from './random.ts'
 import {
   type Member,
-  NEVER,
-  SPACINGS,
+  never,
   type Spacing,
+  spacings,
   spellObject,
   spellString,
   spellTime,
   type Time
 } from './spelling.ts'
-import { CREATED_WITH, OPEN_STATUSES, RATINGS, UNKNOWN_MEMBERS } from './vocabulary.ts'
+import { createdWith, openStatuses, ratings, unknownMembers } from './vocabulary.ts'
 
 export interface Chat extends Thread, People {
   /** Digits; kept as text because some are past 2^53. */
@@ -32,13 +34,13 @@ export interface Chat extends Thread, People {
   readonly spacing: Spacing
 }
 
-const EPOCH = 1_700_000_000
-const FIRST_ID = 100_001
-const APPLICATION_ID = '4217'
+const epoch = 1_700_000_000
+const firstId = 100_001
+const applicationId = '4217'
 
 export function generateChats(seed: number, count: number): Chat[] {
   const gaps = new Random(seed)
-  let createdAt = EPOCH
+  let createdAt = epoch
   return Array.from({ length: count }, (_, index) => {
     createdAt += gaps.chance(0.1) ? 0 : gaps.below(300)
     return generateChat({ seed, index, createdAt })
@@ -53,7 +55,7 @@ export interface Birth {
 
 export function generateChat(birth: Birth): Chat {
   const random = new Random(birth.seed, birth.index)
-  const spacing = random.pick(SPACINGS)
+  const spacing = random.pick(spacings)
   const thread = drawThread(random, birth)
   const course = drawCourse(random, thread)
   const { members: people, ...ids } = drawPeople(random, spacing)
@@ -101,7 +103,7 @@ function withText(chat: Omit<Chat, 'text'>): Chat {
 
 function drawThread(random: Random, { index, createdAt }: Birth): Thread {
   // 2^53 + an odd number has no double: whoever parses such an id as a number changes it.
-  const id = random.chance(0.03) ? 2n ** 53n + BigInt(2 * index + 1) : BigInt(FIRST_ID + index)
+  const id = random.chance(0.03) ? 2n ** 53n + BigInt(2 * index + 1) : BigInt(firstId + index)
   return {
     id: String(id),
     startedAt: createdAt,
@@ -132,13 +134,13 @@ function drawCourse(random: Random, thread: Thread): Course {
   const silent = thread.messages === 0
   const closed = random.chance(0.5)
   return {
-    status: silent ? 'empty' : closed ? 'closed' : random.pick(OPEN_STATUSES),
-    rating: random.pick(RATINGS),
+    status: silent ? 'empty' : closed ? 'closed' : random.pick(openStatuses),
+    rating: random.pick(ratings),
     created: spellTime(thread.startedAt, random),
-    lastMessage: silent ? NEVER : spellTime(ended, random),
-    lastCustomerMessage: silent || random.chance(0.1) ? NEVER : spellTime(ended - 1, random),
-    closed: closed ? spellTime(ended + random.below(600), random) : NEVER,
-    snoozed: random.chance(0.1) ? spellTime(ended + 86_400, random) : NEVER
+    lastMessage: silent ? never : spellTime(ended, random),
+    lastCustomerMessage: silent || random.chance(0.1) ? never : spellTime(ended - 1, random),
+    closed: closed ? spellTime(ended + random.below(600), random) : never,
+    snoozed: random.chance(0.1) ? spellTime(ended + 86_400, random) : never
   }
 }
 
@@ -146,23 +148,23 @@ function ownMembers(random: Random, thread: Thread, course: Course): Member[] {
   const closedBy = random.pick(['"customer"', '"agent"'])
   return [
     ['id', thread.id],
-    ['closedBy', course.closed === NEVER ? 'null' : closedBy],
+    ['closedBy', course.closed === never ? 'null' : closedBy],
     ['lastCustomerMessageAt', course.lastCustomerMessage.json],
     ['status', spellString(course.status, random)],
     ['closedAt', course.closed.json],
     ['rating', JSON.stringify(course.rating)],
     ['createdAt', course.created.json],
     ['lastMessageAt', course.lastMessage.json],
-    ['createdWith', spellString(random.pick(CREATED_WITH), random)],
+    ['createdWith', spellString(random.pick(createdWith), random)],
     ['snoozedUntil', course.snoozed.json],
     ['lastMessageText', thread.messages ? messageText(thread, thread.messages) : 'null'],
     ['lastMessageId', messageId(thread, thread.messages)],
-    ['applicationId', APPLICATION_ID],
+    ['applicationId', applicationId],
     ['lastCommunicatedAgentId', String(101 + random.below(5))]
   ]
 }
 
 function drawUnknownMembers(random: Random): Member[] {
-  const drawn = Array.from({ length: random.below(3) }, () => random.pick(UNKNOWN_MEMBERS))
+  const drawn = Array.from({ length: random.below(3) }, () => random.pick(unknownMembers))
   return [...new Map(drawn)]
 }

@@ -1,7 +1,9 @@
-// The demo: the simulator with 5,000 chats and the service in front of it, ready to curl.
-// The service is the real one, src/main.ts with an environment of its own: free ports, temporary
-// state that is gone afterwards, and no developer's .env. It runs in this process, so that one
-// signal reaches both, once, and neither can outlive the other.
+/**
+ * The demo: the simulator with 5,000 chats and the service in front of it, ready to curl. The
+ * service is the real one, src/main.ts with an environment of its own: free ports, temporary state
+ * that is gone afterwards, and no developer's .env. It runs in this process, so that one signal
+ * reaches both, once, and neither can outlive the other.
+ */
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,37 +11,37 @@ import { join } from 'node:path'
 import { freePorts } from './free-ports.ts'
 import { startSimulator } from './upstream.ts'
 
-const HOST = '127.0.0.1'
-const BLUE = 'demo-token-of-team-blue'
-const GREEN = 'demo-token-of-team-green'
-const KEY = 'demo-key-of-the-simulator'
+const host = '127.0.0.1'
+const blueToken = 'demo-token-of-team-blue'
+const greenToken = 'demo-token-of-team-green'
+const apiKey = 'demo-key-of-the-simulator'
 
 const folder = mkdtempSync(join(tmpdir(), 'helpcrunch-demo-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
 
-const simulator = await startSimulator({ chats: 5_000, apiKey: KEY, latencyMs: 80, jitterMs: 120 })
-const [port = 0, adminPort = 0] = await freePorts(HOST, [8080, 8081])
+const simulator = await startSimulator({ chats: 5_000, apiKey, latencyMs: 80, jitterMs: 120 })
+const [port = 0, adminPort = 0] = await freePorts(host, [8080, 8081])
 
 // The service reads .env where it is started.
 process.chdir(folder)
 process.env = {
-  HELPCRUNCH_API_KEY: KEY,
+  HELPCRUNCH_API_KEY: apiKey,
   HELPCRUNCH_BASE_URL: simulator.baseUrl,
-  HOST,
+  HOST: host,
   PORT: String(port),
-  ADMIN_HOST: HOST,
+  ADMIN_HOST: host,
   ADMIN_PORT: String(adminPort),
   STATE_DIR: folder,
-  TEAM_TOKENS: `blue=${BLUE},green=${GREEN}`,
+  TEAM_TOKENS: `blue=${blueToken},green=${greenToken}`,
   LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn'
 }
 // Listens when the import is done; ends the process, in words, if it cannot.
 await import('../src/main.ts')
-process.stdout.write(guide(`http://${HOST}:${port}`))
+process.stdout.write(guide(`http://${host}:${port}`))
 
 function guide(service: string): string {
-  const blue = `-H 'Authorization: Bearer ${BLUE}'`
-  const green = `-H 'Authorization: Bearer ${GREEN}'`
+  const blue = `-H 'Authorization: Bearer ${blueToken}'`
+  const green = `-H 'Authorization: Bearer ${greenToken}'`
   return `
 The service is ready, in front of a simulated HelpCrunch with 5,000 chats and 120 calls a minute.
 

@@ -1,5 +1,7 @@
-// The faults that change what is answered, not how it travels: each is a function from the correct
-// answer to the wrong one.
+/**
+ * The faults that change what is answered, not how it travels: each is a function from the correct
+ * answer to the wrong one.
+ */
 
 import { gzipSync } from 'node:zlib'
 import { type Answer, type Headers, json } from './answer.ts'
@@ -28,13 +30,13 @@ type Distortions = {
   readonly [K in keyof DistortionShapes]: (fault: DistortionShapes[K], answer: Answer) => Answer
 }
 
-const PAGE =
+const htmlPage =
   '<!doctype html><title>Oops</title><script>alert("upstream")</script><h1>Bad Gateway</h1>'
-const ERROR = '{"errors":[{"code":"simulated_fault","message":"Simulated fault"}]}'
+const errorBody = '{"errors":[{"code":"simulated_fault","message":"Simulated fault"}]}'
 
-export const DISTORTIONS: Distortions = {
-  status: ({ status, headers = {}, body = ERROR }) => withHeaders(json(status, body), headers),
-  html: ({ status = 200 }) => withHeaders(json(status, PAGE), { 'content-type': 'text/html' }),
+export const distortions: Distortions = {
+  status: ({ status, headers = {}, body = errorBody }) => withHeaders(json(status, body), headers),
+  html: ({ status = 200 }) => withHeaders(json(status, htmlPage), { 'content-type': 'text/html' }),
   empty200: () => json(200, ''),
   invalidJson: (_, answer) => ({ ...answer, body: Buffer.from(`${answer.body},`) }),
   body: ({ body, headers = {} }) =>

@@ -1,9 +1,11 @@
-// What can be told to go wrong, the queue in which faults wait for the requests they are meant for,
-// and the one place where a request meets its fault.
+/**
+ * What can be told to go wrong, the queue in which faults wait for the requests they are meant
+ * for, and the one place where a request meets its fault.
+ */
 
 import { type Answer, send } from './answer.ts'
-import { DISTORTIONS, type DistortionShapes } from './distortions.ts'
-import { type Exchange, TRANSPORTS, type TransportShapes } from './transports.ts'
+import { type DistortionShapes, distortions } from './distortions.ts'
+import { type Exchange, type TransportShapes, transports } from './transports.ts'
 
 type FaultShapes = DistortionShapes & TransportShapes
 type FaultKind = keyof FaultShapes
@@ -48,7 +50,7 @@ export async function perform(
   said: (status: number) => void
 ): Promise<void> {
   if (fault && isTransport(fault)) {
-    said(SILENT.includes(fault.kind) ? 0 : exchange.answer.status)
+    said(silent.includes(fault.kind) ? 0 : exchange.answer.status)
     await transport(fault, exchange)
   } else {
     const answer = fault ? distort(fault, exchange.answer) : exchange.answer
@@ -57,7 +59,7 @@ export async function perform(
   }
 }
 
-const SILENT: readonly FaultKind[] = ['hang', 'resetBeforeBytes', 'raw']
+const silent: readonly FaultKind[] = ['hang', 'resetBeforeBytes', 'raw']
 
 function isMeantFor(fault: Fault, target: string): boolean {
   return fault.match?.(target) ?? true
@@ -67,13 +69,13 @@ type DistortionKind = keyof DistortionShapes
 type TransportKind = keyof TransportShapes
 
 function isTransport(fault: Fault): fault is Fault<TransportKind> {
-  return fault.kind in TRANSPORTS
+  return fault.kind in transports
 }
 
 function distort<K extends DistortionKind>(fault: Fault<K>, answer: Answer): Answer {
-  return DISTORTIONS[fault.kind](fault, answer)
+  return distortions[fault.kind](fault, answer)
 }
 
 async function transport<K extends TransportKind>(fault: Fault<K>, exchange: Exchange) {
-  await TRANSPORTS[fault.kind](fault, exchange)
+  await transports[fault.kind](fault, exchange)
 }

@@ -1,5 +1,8 @@
-// Ports that can be listened on: the wished ones, or any others where these are taken. All are held
-// until the last is found, so that no two are the same; somebody may still take one afterwards.
+/**
+ * Ports that can be listened on: the wished ones, or any others where these are taken. All are
+ * held until the last is found, so that no two are the same; somebody may still take one
+ * afterwards.
+ */
 
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server } from 'node:net'

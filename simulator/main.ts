@@ -1,11 +1,13 @@
-// The simulator as a command: `node simulator/main.ts --port 9090 --chats 5000 …`. Prints one line
-// with its URL when it is ready; SIGTERM or SIGINT ends it with exit code 0.
+/**
+ * The simulator as a command: `node simulator/main.ts --port 9090 --chats 5000 …`. Prints one line
+ * with its URL when it is ready; SIGTERM or SIGINT ends it with exit code 0.
+ */
 
 import { parseArgs } from 'node:util'
 import { Random } from './random.ts'
 import { startSimulator } from './upstream.ts'
 
-const MS_PER_MINUTE = 60_000
+const msPerMinute = 60_000
 
 const { values } = parseArgs({
   options: {
@@ -36,8 +38,7 @@ const simulator = await startSimulator({
 
 const changes = new Random(seed)
 const mutate = () => simulator.store.mutateOnce(changes)
-const timer =
-  changesPerMinute > 0 ? setInterval(mutate, MS_PER_MINUTE / changesPerMinute) : undefined
+const timer = changesPerMinute > 0 ? setInterval(mutate, msPerMinute / changesPerMinute) : undefined
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, () => {

@@ -1,9 +1,11 @@
-// The messages of a chat, made when asked for: message number n of a chat is always the same bytes,
-// and a new message only adds a number. Newest first, as upstream lists them.
+/**
+ * The messages of a chat, made when asked for: message number n of a chat is always the same
+ * bytes, and a new message only adds a number. Newest first, as upstream lists them.
+ */
 
 import { Random } from './random.ts'
-import { SPACINGS, spellObject, spellString, spellTime } from './spelling.ts'
-import { TEXTS } from './vocabulary.ts'
+import { spacings, spellObject, spellString, spellTime } from './spelling.ts'
+import { texts } from './vocabulary.ts'
 
 export interface Thread {
   readonly id: string
@@ -24,7 +26,7 @@ export function messageTime(thread: Thread, number: number): number {
 /** The JSON string of a message's text. */
 export function messageText(thread: Thread, number: number): string {
   const random = streamOf(thread, number)
-  return spellString(random.pick(TEXTS), random)
+  return spellString(random.pick(texts), random)
 }
 
 /** The JSON objects of a window of messages, newest first. */
@@ -43,7 +45,7 @@ function message(thread: Thread, number: number): string {
       ['text', messageText(thread, number)],
       ['createdAt', spellTime(messageTime(thread, number), random).json]
     ],
-    random.pick(SPACINGS)
+    random.pick(spacings)
   )
 }
 

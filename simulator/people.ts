@@ -1,9 +1,11 @@
-// Who takes part in a chat: its agents, assignee, department and customer, each as the ids that a
-// search compares and as the JSON that the chat shows.
+/**
+ * Who takes part in a chat: its agents, assignee, department and customer, each as the ids that a
+ * search compares and as the JSON that the chat shows.
+ */
 
 import type { Random } from './random.ts'
 import { type Member, type Spacing, spellArray, spellObject, spellString } from './spelling.ts'
-import { AGENTS, CUSTOMERS, DEPARTMENTS, TAGS } from './vocabulary.ts'
+import { agentNames, customers, departments, tagNames } from './vocabulary.ts'
 
 export interface People {
   readonly agentIds: readonly number[]
@@ -14,24 +16,24 @@ export interface People {
   readonly tags: readonly string[]
 }
 
-const FIRST_AGENT_ID = 101
-const FIRST_DEPARTMENT_ID = 11
-const CUSTOMERS_KNOWN = 2_000
+const firstAgentId = 101
+const firstDepartmentId = 11
+const customersKnown = 2_000
 
 export function drawPeople(
   random: Random,
   spacing: Spacing
 ): People & { readonly members: readonly Member[] } {
-  const draws = Array.from({ length: random.below(4) }, () => random.below(AGENTS.length))
+  const draws = Array.from({ length: random.below(4) }, () => random.below(agentNames.length))
   const agents = [...new Set(draws)]
-  const assignee = random.chance(0.7) ? random.below(AGENTS.length) : null
-  const department = random.chance(0.6) ? random.below(DEPARTMENTS.length) : null
+  const assignee = random.chance(0.7) ? random.below(agentNames.length) : null
+  const department = random.chance(0.6) ? random.below(departments.length) : null
   const customer = drawCustomer(random, spacing)
   return {
     ...customer.facts,
-    agentIds: agents.map(index => FIRST_AGENT_ID + index),
-    assigneeId: assignee === null ? null : FIRST_AGENT_ID + assignee,
-    departmentId: department === null ? null : FIRST_DEPARTMENT_ID + department,
+    agentIds: agents.map(index => firstAgentId + index),
+    assigneeId: assignee === null ? null : firstAgentId + assignee,
+    departmentId: department === null ? null : firstDepartmentId + department,
     members: [
       ['agents', spellAgents(agents, random, spacing)],
       ['customer', customer.json],
@@ -50,10 +52,10 @@ function spellAgents(agents: readonly number[], random: Random, spacing: Spacing
 }
 
 function spellAgent(index: number, random: Random, spacing: Spacing): string {
-  const agent = AGENTS[index]!
+  const agent = agentNames[index]!
   return spellObject(
     [
-      ['id', String(FIRST_AGENT_ID + index)],
+      ['id', String(firstAgentId + index)],
       ['name', spellString(agent.name, random)],
       ['email', spellString(`agent${index}@example.com`, random)],
       ['role', spellString(agent.role, random)]
@@ -65,21 +67,21 @@ function spellAgent(index: number, random: Random, spacing: Spacing): string {
 function spellDepartment(index: number, random: Random, spacing: Spacing): string {
   return spellObject(
     [
-      ['id', String(FIRST_DEPARTMENT_ID + index)],
-      ['name', spellString(DEPARTMENTS[index]!, random)]
+      ['id', String(firstDepartmentId + index)],
+      ['name', spellString(departments[index]!, random)]
     ],
     spacing
   )
 }
 
 function drawCustomer(random: Random, spacing: Spacing) {
-  const customerId = 1 + random.below(CUSTOMERS_KNOWN)
+  const customerId = 1 + random.below(customersKnown)
   const customerEmail = `customer${customerId}@example.com`
   // A tag belongs to the customer, so it follows from the id and not from the draw.
-  const tags = customerId % 3 === 0 ? [TAGS[customerId % TAGS.length]!] : []
+  const tags = customerId % 3 === 0 ? [tagNames[customerId % tagNames.length]!] : []
   const members: Member[] = [
     ['id', String(customerId)],
-    ['name', spellString(random.pick(CUSTOMERS), random)],
+    ['name', spellString(random.pick(customers), random)],
     ['email', spellString(customerEmail, random)],
     ['userId', random.chance(0.3) ? 'null' : `"${customerId}"`]
   ]

@@ -1,6 +1,8 @@
-// A small seeded generator (mulberry32): the same seeds give the same numbers on every machine, so
-// a failing run can be repeated from its seed alone. Good enough for data and jitter, not for
-// secrets.
+/**
+ * A small seeded generator (mulberry32): the same seeds give the same numbers on every machine, so
+ * a failing run can be repeated from its seed alone. Good enough for data and jitter, not for
+ * secrets.
+ */
 
 export class Random {
   #state = 0

@@ -1,5 +1,7 @@
-// What the upstream answers to a request that nothing went wrong with: the four documented reads,
-// everything else is 404. The key is looked at first, so a stranger learns of no route.
+/**
+ * What the upstream answers to a request that nothing went wrong with: the four documented reads,
+ * everything else is 404. The key is looked at first, so a stranger learns of no route.
+ */
 
 import { type Answer, json } from './answer.ts'
 import { type ErrorShape, Refusal } from './errors.ts'
@@ -48,7 +50,7 @@ interface Question {
   readonly body: string
 }
 
-const ROUTES: readonly {
+const routes: readonly {
   readonly method: string
   readonly path: RegExp
   readonly answer: (question: Question) => string
@@ -63,7 +65,7 @@ function route({ method, target, body }: Call, store: Store, manners: Manners): 
   const [rawPath = ''] = target.split('?', 1)
   const path = rawPath.replace(/^\/v1(?=\/)/, '').replace(/\/$/, '')
   const query = Object.fromEntries(new URLSearchParams(target.slice(rawPath.length)))
-  for (const known of ROUTES) {
+  for (const known of routes) {
     const match = known.method === method && known.path.exec(path)
     if (match) return known.answer({ store, manners, id: match[1] ?? '', query, body })
   }
@@ -71,7 +73,7 @@ function route({ method, target, body }: Call, store: Store, manners: Manners): 
 }
 
 function listChats({ store, manners, query }: Question): string {
-  return ENVELOPES[manners.envelope](store.page(readQuery(query)))
+  return envelopes[manners.envelope](store.page(readQuery(query)))
 }
 
 function showChat({ store, id }: Question): string {
@@ -81,16 +83,16 @@ function showChat({ store, id }: Question): string {
 /** The one list without a sort, and with its total at the top. */
 function listMessages({ store, id, query: { offset, limit } }: Question): string {
   const window = readQuery({ offset, limit })
-  return ENVELOPES.top(found(store.messages(id, window.offset, window.limit)))
+  return envelopes.top(found(store.messages(id, window.offset, window.limit)))
 }
 
 /** JSON whatever the content type says: some callers send none, or text/plain. */
 function searchChats({ store, manners, body }: Question): string {
   const { envelope, searchEnvelope = envelope } = manners
-  return ENVELOPES[searchEnvelope](store.search(readSearch(parsed(body))))
+  return envelopes[searchEnvelope](store.search(readSearch(parsed(body))))
 }
 
-const ENVELOPES: Readonly<Record<Envelope, (listing: Listing) => string>> = {
+const envelopes: Readonly<Record<Envelope, (listing: Listing) => string>> = {
   plain: ({ items, total }) => `{"data":[${items}],"meta":{"total":${total}}}`,
   top: ({ items, total }) => `{"data":[${items}],"total":${total}}`,
   extended: ({ items, total }) =>

@@ -1,9 +1,11 @@
-// What `POST /chats/search` means: reads the body, refuses it with the documented entries, and makes
-// of its filter one test per chat. Everything a chat has under a field is a list of values (none,
-// one or many), so that one set of operators serves all fields.
+/**
+ * What `POST /chats/search` means: reads the body, refuses it with the documented entries, and
+ * makes of its filter one test per chat. Everything a chat has under a field is a list of values
+ * (none, one or many), so that one set of operators serves all fields.
+ */
 
 import type { Chat } from './chats.ts'
-import { BLANK, type ErrorEntry, NO_CHOICE, NOT_NUMERIC, Refusal } from './errors.ts'
+import { blank, type ErrorEntry, noChoice, notNumeric, Refusal } from './errors.ts'
 import { type ListQuery, readQuery } from './query.ts'
 
 export interface Search {
@@ -20,7 +22,7 @@ interface Field {
   readonly values: (chat: Chat) => readonly Value[]
 }
 
-const FIELDS: ReadonlyMap<unknown, Field> = new Map([
+const fields: ReadonlyMap<unknown, Field> = new Map([
   ['chats.assignee', { numeric: true, values: chat => [chat.assigneeId] }],
   ['chats.agents', { numeric: true, values: chat => chat.agentIds }],
   ['chats.department', { numeric: true, values: chat => [chat.departmentId] }],
@@ -42,7 +44,7 @@ const equal: Operator['compare'] = (held, wanted) => held === wanted
 const contains: Operator['compare'] = (held, wanted) =>
   String(held).toLowerCase().includes(String(wanted).toLowerCase())
 
-const OPERATORS: ReadonlyMap<unknown, Operator> = new Map([
+const operators: ReadonlyMap<unknown, Operator> = new Map([
   ['=', { compare: equal, negated: false }],
   ['!=', { compare: equal, negated: true }],
   ['~', { compare: contains, negated: false }],
@@ -56,7 +58,7 @@ const OPERATORS: ReadonlyMap<unknown, Operator> = new Map([
 /** `body` is the parsed JSON. Throws a Refusal with every problem of the filter. */
 export function readSearch(body: unknown): Search {
   const { comparison = 'AND', filter, order, ...rest } = asObject(body)
-  if (!Array.isArray(filter)) throw new Refusal(400, [{ code: 'filter', message: BLANK }])
+  if (!Array.isArray(filter)) throw new Refusal(400, [{ code: 'filter', message: blank }])
   const query = readQuery({
     ...rest,
     order: typeof order === 'string' ? order.toLowerCase() : order
@@ -64,7 +66,7 @@ export function readSearch(body: unknown): Search {
   const readings = filter.map((condition, index) => readCondition(asObject(condition), index))
   const problems = readings.filter(isProblem)
   if (comparison !== 'AND' && comparison !== 'OR')
-    problems.push({ code: 'comparison', message: NO_CHOICE })
+    problems.push({ code: 'comparison', message: noChoice })
   if (problems.length > 0) throw new Refusal(400, problems)
   return { query, matches: join(readings.filter(isTest), comparison === 'OR') }
 }
@@ -77,15 +79,15 @@ function join(tests: readonly Test[], any: boolean): Test {
 
 function readCondition(condition: Json, index: number): Test | ErrorEntry {
   const at = (part: string, message: string) => ({ code: `filter[${index}].${part}`, message })
-  const field = FIELDS.get(condition.field)
-  if (!field) return at('field', condition.field ? NO_CHOICE : BLANK)
-  const operator = OPERATORS.get(condition.operator)
-  if (!operator) return at('operator', condition.operator ? NO_CHOICE : BLANK)
+  const field = fields.get(condition.field)
+  if (!field) return at('field', condition.field ? noChoice : blank)
+  const operator = operators.get(condition.operator)
+  if (!operator) return at('operator', condition.operator ? noChoice : blank)
   const wanted = wantedValues(condition.value, field.numeric)
-  if (wanted.length === 0) return at('value', BLANK)
+  if (wanted.length === 0) return at('value', blank)
   // The one documented example names the field itself here, without its prefix.
   const code = String(condition.field).slice('chats.'.length)
-  if (wanted.some(Number.isNaN)) return { code, message: NOT_NUMERIC }
+  if (wanted.some(Number.isNaN)) return { code, message: notNumeric }
   const holds = (held: Value) => held !== null && wanted.some(one => operator.compare(held, one))
   return chat => field.values(chat).some(holds) !== operator.negated
 }

@@ -1,7 +1,9 @@
-// JSON written by hand, because the same value has many spellings and the service must hand each on
-// byte for byte: `"A"` and `"\u0041"`, `1607542030` and `"1607542030.713"`, with and without
-// spaces. JSON.stringify knows one of each and would round ids past 2^53.
-// No spelling has a raw line break between tokens: such a chat could not be a line of NDJSON.
+/**
+ * JSON written by hand, because the same value has many spellings and the service must hand each
+ * on byte for byte: `"A"` and `"\u0041"`, `1607542030` and `"1607542030.713"`, with and without
+ * spaces. JSON.stringify knows one of each and would round ids past 2^53. No spelling has a raw
+ * line break between tokens: such a chat could not be a line of NDJSON.
+ */
 
 import type { Random } from './random.ts'
 
@@ -20,14 +22,14 @@ export interface Time<T extends number | null = number | null> {
   readonly json: string
 }
 
-export const SPACINGS: readonly Spacing[] = [
+export const spacings: readonly Spacing[] = [
   { edge: '', colon: ':', comma: ',' },
   { edge: '', colon: ':', comma: ',' },
   { edge: ' ', colon: ': ', comma: ', ' },
   { edge: '', colon: ' :\t', comma: ' ,' }
 ]
 
-export const NEVER: Time<null> = { value: null, json: 'null' }
+export const never: Time<null> = { value: null, json: 'null' }
 
 export function spellObject(members: readonly Member[], { edge, colon, comma }: Spacing): string {
   const inner = members.map(([name, json]) => `${JSON.stringify(name)}${colon}${json}`).join(comma)
@@ -39,7 +41,7 @@ export function spellArray(items: readonly string[], { edge, comma }: Spacing): 
 }
 
 export function spellString(text: string, random: Random): string {
-  return random.pick(STRING_SPELLINGS)(JSON.stringify(text))
+  return random.pick(stringSpellings)(JSON.stringify(text))
 }
 
 /** An integer, a string of one, or a float in a string: upstream documents all three. */
@@ -51,7 +53,7 @@ export function spellTime(seconds: number, random: Random): Time<number> {
 }
 
 // JSON.stringify writes its own escapes in lower case only, so capitals are never part of one.
-const STRING_SPELLINGS: readonly ((json: string) => string)[] = [
+const stringSpellings: readonly ((json: string) => string)[] = [
   json => json,
   json => json.replaceAll('/', '\\/'),
   json => json.replace(/[A-Z]/g, escapeUnit),

@@ -1,6 +1,8 @@
-// The chats that the simulated upstream holds, in the orders in which they are asked for, and the
-// ways they change. Its clock is virtual, one second per change, so that a seed and a sequence of
-// changes always give the same bytes.
+/**
+ * The chats that the simulated upstream holds, in the orders in which they are asked for, and the
+ * ways they change. Its clock is virtual, one second per change, so that a seed and a sequence of
+ * changes always give the same bytes.
+ */
 
 import { type Chat, generateChat, generateChats, withClosing, withNewMessage } from './chats.ts'
 import { messagesOf } from './messages.ts'
@@ -14,7 +16,7 @@ export interface Listing {
   readonly total: number
 }
 
-const SORT_KEYS: Readonly<Record<Sort, (chat: Chat) => number | null>> = {
+const sortKeys: Readonly<Record<Sort, (chat: Chat) => number | null>> = {
   'chats.createdAt': chat => chat.createdAt,
   'chats.lastCustomerMessageAt': chat => chat.lastCustomerMessageAt,
   'chats.lastMessageAt': chat => chat.lastMessageAt,
@@ -112,7 +114,7 @@ export class Store {
 }
 
 function sorted(chats: Iterable<Chat>, sort: Sort, order: Order): Chat[] {
-  const key = SORT_KEYS[sort]
+  const key = sortKeys[sort]
   const sign = order === 'asc' ? 1 : -1
   return [...chats].sort((a, b) => byKey(key(a), key(b), sign) || byId(a.id, b.id))
 }

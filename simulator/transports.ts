@@ -1,7 +1,9 @@
-// The faults of the wire: the right answer sent too slowly, in part, or not at all. Most write past
-// Node's response straight to the socket, because Node refuses to send what is wrong; Node then
-// still waits for that response, so such a connection serves no further request and says so.
-// Each may run for long; `sleep` rejects when the simulator closes, and that ends it.
+/**
+ * The faults of the wire: the right answer sent too slowly, in part, or not at all. Most write
+ * past Node's response straight to the socket, because Node refuses to send what is wrong; Node
+ * then still waits for that response, so such a connection serves no further request and says so.
+ * Each may run for long; `sleep` rejects when the simulator closes, and that ends it.
+ */
 
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
@@ -46,7 +48,7 @@ type Transports = {
   readonly [K in keyof TransportShapes]: (fault: TransportShapes[K], exchange: Exchange) => unknown
 }
 
-export const TRANSPORTS: Transports = {
+export const transports: Transports = {
   truncated: ({ framing }, { answer, socket }) => {
     socket.end(framing === 'length' ? firstHalf(answer) : firstChunk(answer))
   },
@@ -85,7 +87,7 @@ export const TRANSPORTS: Transports = {
   }
 }
 
-const PADDING = Buffer.alloc(64 * 1024, ' ')
+const padding = Buffer.alloc(64 * 1024, ' ')
 
 function firstHalf(answer: Answer): Buffer {
   return Buffer.concat([headOf(answer), answer.body.subarray(0, answer.body.length >> 1)])
@@ -121,5 +123,5 @@ function* paddedList(bytes: number): Generator<Buffer> {
 }
 
 function* junk(bytes: number): Generator<Buffer> {
-  for (let left = bytes; left > 0; left -= PADDING.length) yield PADDING.subarray(0, left)
+  for (let left = bytes; left > 0; left -= padding.length) yield padding.subarray(0, left)
 }

@@ -1,7 +1,9 @@
-// The simulator of the HelpCrunch API: a real HTTP server on 127.0.0.1 that answers as documented,
-// counts and judges every request, and goes wrong exactly as it is told to.
-// The order of a request: counted when its head is parsed, judged against the limit, given its
-// fault, read, delayed, answered. A fault wins over a refusal.
+/**
+ * The simulator of the HelpCrunch API: a real HTTP server on 127.0.0.1 that answers as documented,
+ * counts and judges every request, and goes wrong exactly as it is told to. The order of a
+ * request: counted when its head is parsed, judged against the limit, given its fault, read,
+ * delayed, answered. A fault wins over a refusal.
+ */
 
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
@@ -57,7 +59,7 @@ export interface Simulator {
   close(): Promise<void>
 }
 
-const DEFAULTS: Settings = {
+const defaults: Settings = {
   port: 0,
   seed: 1,
   chats: 1_000,
@@ -73,10 +75,10 @@ const DEFAULTS: Settings = {
   now: () => performance.now()
 }
 
-const LARGEST_REQUEST_BODY = 2 ** 20
+const largestRequestBody = 2 ** 20
 
 export async function startSimulator(options: Partial<Settings> = {}): Promise<Simulator> {
-  const settings = { ...DEFAULTS, ...options }
+  const settings = { ...defaults, ...options }
   const upstream = new Upstream(settings)
   const server = createServer((request, response) => upstream.serve(request, response))
   server.listen(settings.port, '127.0.0.1')
@@ -173,7 +175,7 @@ async function read(request: IncomingMessage): Promise<string> {
   let length = 0
   for await (const chunk of request as AsyncIterable<Buffer>) {
     length += chunk.length
-    if (length > LARGEST_REQUEST_BODY) throw new Error('the request body is too large')
+    if (length > largestRequestBody) throw new Error('the request body is too large')
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString()

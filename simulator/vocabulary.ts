@@ -1,9 +1,11 @@
-// What the simulated chats are made of: every status and rating in every documented spelling, and
-// texts and unknown fields chosen to break a proxy that re-types, re-orders or re-escapes them.
+/**
+ * What the simulated chats are made of: every status and rating in every documented spelling, and
+ * texts and unknown fields chosen to break a proxy that re-types, re-orders or re-escapes them.
+ */
 
 import type { Member } from './spelling.ts'
 
-export const OPEN_STATUSES = [
+export const openStatuses = [
   'new',
   'opened',
   'pending',
@@ -13,15 +15,15 @@ export const OPEN_STATUSES = [
   'no communication'
 ] as const
 
-export const RATINGS = ['great', 'average', 'poor', 'perfect', null] as const
+export const ratings = ['great', 'average', 'poor', 'perfect', null] as const
 
-export const CREATED_WITH = ['widget', 'api', 'email', 'Messenger'] as const
+export const createdWith = ['widget', 'api', 'email', 'Messenger'] as const
 
-export const TAGS = ['vip', 'trial', 'борг', 'refund'] as const
+export const tagNames = ['vip', 'trial', 'борг', 'refund'] as const
 
-export const DEPARTMENTS = ['Підтримка', 'Sales', 'R&D / QA'] as const
+export const departments = ['Підтримка', 'Sales', 'R&D / QA'] as const
 
-export const AGENTS = [
+export const agentNames = [
   { name: 'Олена Ткаченко', role: 'admin' },
   { name: "Mary O'Neil", role: 'agent' },
   { name: 'Іван "Вано" Бойко', role: 'agent' },
@@ -29,9 +31,9 @@ export const AGENTS = [
   { name: 'Петро Г.', role: 'agent' }
 ] as const
 
-export const CUSTOMERS = ['Анна', 'Bob', 'Ґанна Їжак', 'שרה', '李雷', 'null', ''] as const
+export const customers = ['Анна', 'Bob', 'Ґанна Їжак', 'שרה', '李雷', 'null', ''] as const
 
-export const TEXTS = [
+export const texts = [
   'Hello! Where is my order?',
   'Добрий день!\nПідкажіть, будь ласка, коли буде доставка?\r\nДякую',
   'Дякую 👍🏽👩‍👩‍👧 ❤️',
@@ -47,7 +49,7 @@ export const TEXTS = [
 ] as const
 
 /** Fields of other generations of the upstream, and fields that no document knows. */
-export const UNKNOWN_MEMBERS: readonly Member[] = [
+export const unknownMembers: readonly Member[] = [
   ['notes', '[]'],
   ['notes', '[{"id":1,"text":"Call back at 5 o\'clock"}]'],
   ['readByAgent', 'true'],

@@ -1,4 +1,4 @@
-// Cache-Status in the words of RFC 9211, and how the parts of a joined answer add up.
+/** Cache-Status in the words of RFC 9211, and how the parts of a joined answer add up. */
 
 import assert from 'node:assert/strict'
 import fc from 'fast-check'

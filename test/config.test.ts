@@ -1,4 +1,6 @@
-// The environment: read as a whole, every problem at once and by name, and never a secret in one.
+/**
+ * The environment: read as a whole, every problem at once and by name, and never a secret in one.
+ */
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'

@@ -1,4 +1,4 @@
-// Errors: one code, one status, one title; and foreign text made fit to be shown.
+/** Errors: one code, one status, one title; and foreign text made fit to be shown. */
 
 import assert from 'node:assert/strict'
 import fc from 'fast-check'

@@ -1,4 +1,4 @@
-// Link headers: whoever follows them sees the whole list, and never leaves it.
+/** Link headers: whoever follows them sees the whole list, and never leaves it. */
 
 import assert from 'node:assert/strict'
 import fc from 'fast-check'

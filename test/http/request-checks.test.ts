@@ -1,4 +1,4 @@
-// What makes a request unreadable although the parser let it through.
+/** What makes a request unreadable although the parser let it through. */
 
 import assert from 'node:assert/strict'
 import fc from 'fast-check'

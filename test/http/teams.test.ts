@@ -1,4 +1,4 @@
-// Who is calling: by the bearer token alone, and in the same words whatever was wrong with it.
+/** Who is calling: by the bearer token alone, and in the same words whatever was wrong with it. */
 
 import assert from 'node:assert/strict'
 import fc from 'fast-check'

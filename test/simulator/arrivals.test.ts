@@ -1,4 +1,4 @@
-// The judge of the law, against brute force: the largest window, and the strict limit.
+/** The judge of the law, against brute force: the largest window, and the strict limit. */
 
 import fc from 'fast-check'
 import t from 'tap'

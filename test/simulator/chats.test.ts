@@ -1,5 +1,7 @@
-// The generated chats: the same bytes for a seed, every variant among them, and the facts kept
-// beside a chat's JSON in agreement with it.
+/**
+ * The generated chats: the same bytes for a seed, every variant among them, and the facts kept
+ * beside a chat's JSON in agreement with it.
+ */
 
 import { createHash } from 'node:crypto'
 import t from 'tap'

@@ -1,4 +1,4 @@
-// A simulator for one test, and the plain way of asking it.
+/** A simulator for one test, and the plain way of asking it. */
 
 import type t from 'tap'
 import { type Settings, type Simulator, startSimulator } from '../../simulator/upstream.ts'

@@ -1,4 +1,6 @@
-// Every kind of fault, as bytes on a socket; and how faults find the requests they are meant for.
+/**
+ * Every kind of fault, as bytes on a socket; and how faults find the requests they are meant for.
+ */
 
 import { gunzipSync } from 'node:zlib'
 import t from 'tap'

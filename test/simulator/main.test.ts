@@ -1,4 +1,4 @@
-// The simulator as a command, and the ports that the demo looks for.
+/** The simulator as a command, and the ports that the demo looks for. */
 
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,4 +1,4 @@
-// The documented refusals, in the words of either generation of the documents.
+/** The documented refusals, in the words of either generation of the documents. */
 
 import t from 'tap'
 import { ask, started } from './client.ts'

@@ -1,4 +1,4 @@
-// The filter of `POST /chats/search`, condition by condition, and what it refuses.
+/** The filter of `POST /chats/search`, condition by condition, and what it refuses. */
 
 import t from 'tap'
 import type { Chat } from '../../simulator/chats.ts'

@@ -1,8 +1,11 @@
-// The list as it is paged, searched and changed, against a naive oracle that parses and sorts anew.
+/**
+ * The list as it is paged, searched and changed, against a naive oracle that parses and sorts
+ * anew.
+ */
 
 import fc from 'fast-check'
 import t from 'tap'
-import { ORDERS, readQuery, SORTS } from '../../simulator/query.ts'
+import { orders, readQuery, sorts } from '../../simulator/query.ts'
 import { Random } from '../../simulator/random.ts'
 import { Store } from '../../simulator/store.ts'
 
@@ -27,8 +30,8 @@ function oracle(store: Store, sort: string, order: string): string[] {
 const idOf = (text: string) => BigInt(/"id"\s*:\s*(\d+)/.exec(text)![1]!)
 
 const anyWindow = fc.record({
-  sort: fc.constantFrom(...SORTS),
-  order: fc.constantFrom(...ORDERS),
+  sort: fc.constantFrom(...sorts),
+  order: fc.constantFrom(...orders),
   offset: fc.nat(COUNT + 20),
   limit: fc.integer({ min: 1, max: 100 })
 })
@@ -51,8 +54,8 @@ t.test('every page is what the oracle cuts, before and after changes', async t =
 
 t.test('without sort the latest message comes first; sort without order ascends', async t => {
   const store = new Store(1, COUNT)
-  const [sort] = SORTS
-  t.same(store.page(readQuery({})), store.page(readQuery({ sort: SORTS[2], order: 'desc' })))
+  const [sort] = sorts
+  t.same(store.page(readQuery({})), store.page(readQuery({ sort: sorts[2], order: 'desc' })))
   t.same(store.page(readQuery({ sort })), store.page(readQuery({ sort, order: 'asc' })))
 })
 
@@ -71,7 +74,7 @@ t.test(
   'a new message changes only what tells of the last message, and moves the chat up',
   async t => {
     const store = new Store(1, COUNT)
-    const [last] = store.page(readQuery({ sort: SORTS[2], order: 'asc', limit: 1 })).items
+    const [last] = store.page(readQuery({ sort: sorts[2], order: 'asc', limit: 1 })).items
     const id = String(idOf(last!))
     const before = JSON.parse(last!)
     const after = JSON.parse(store.touch(id)!.text)

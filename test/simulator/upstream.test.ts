@@ -1,5 +1,7 @@
-// The simulator over HTTP: routes, envelopes, the strict window in virtual time, what is recorded,
-// and an end that leaves nothing open.
+/**
+ * The simulator over HTTP: routes, envelopes, the strict window in virtual time, what is recorded,
+ * and an end that leaves nothing open.
+ */
 
 import t from 'tap'
 import type { Fault } from '../../simulator/faults.ts'

@@ -1,5 +1,7 @@
-// A client that sees the bare bytes of the simulator and how the connection ended, which no HTTP
-// client would show.
+/**
+ * A client that sees the bare bytes of the simulator and how the connection ended, which no HTTP
+ * client would show.
+ */
 
 import { connect } from 'node:net'
 

@@ -1,4 +1,6 @@
-// One attempt at a real HTTP server: what is sent, and what every right or wrong answer becomes.
+/**
+ * One attempt at a real HTTP server: what is sent, and what every right or wrong answer becomes.
+ */
 
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import t from 'tap'

@@ -1,5 +1,7 @@
-// One attempt at bare sockets: refused, broken and garbled connections, TLS, and what is left of a
-// connection for the attempts after it.
+/**
+ * One attempt at bare sockets: refused, broken and garbled connections, TLS, and what is left of a
+ * connection for the attempts after it.
+ */
 
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'

@@ -1,4 +1,4 @@
-// What an upstream response becomes: a page that is the bytes that came, or an error of ours.
+/** What an upstream response becomes: a page that is the bytes that came, or an error of ours. */
 
 import assert from 'node:assert/strict'
 import fc from 'fast-check'

@@ -1,4 +1,4 @@
-// How far an exchange got, whatever order undici calls it in.
+/** How far an exchange got, whatever order undici calls it in. */
 
 import t from 'tap'
 import type { Dispatcher } from 'undici'

@@ -1,4 +1,6 @@
-// Where JSON values begin and end: every cut is the exact text, whatever the spelling and depth.
+/**
+ * Where JSON values begin and end: every cut is the exact text, whatever the spelling and depth.
+ */
 
 import assert from 'node:assert/strict'
 import fc from 'fast-check'

@@ -1,4 +1,4 @@
-// Retry-After: seconds or a date, clamped; junk says nothing.
+/** Retry-After: seconds or a date, clamped; junk says nothing. */
 
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
