@@ -12,7 +12,8 @@ import type { Clock, Timer } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
 import type { Call, Page } from '../ports.ts'
 import { decodePage, type Response } from './decode.ts'
-import { Exchange, type RawResponse, TooLargeError } from './exchange.ts'
+import { Exchange, type RawResponse, TooLargeError, UnaskedError } from './exchange.ts'
+import { Line, type LineOptions } from './line.ts'
 import { parseRetryAfter } from './retry-after.ts'
 
 export interface UpstreamOptions {
@@ -34,6 +35,7 @@ export interface Upstream {
 
 export function createUpstream(options: UpstreamOptions): Upstream {
   const pool = new Pool(options.baseUrl.origin, {
+    factory: (origin, settings) => new Line(origin, settings as LineOptions),
     connections: options.concurrency,
     allowH2: false,
     // One limit covers an attempt from send to last byte; undici's own would only blur it.
@@ -143,12 +145,23 @@ function failureOf(cause: Error, { contact }: Exchange, options: UpstreamOptions
     const detail = `HelpCrunch sent more than ${options.maxBodyBytes} bytes.`
     return new ServiceError('upstream_invalid_response', detail, { contact, cause })
   }
+  if (isUnasked(cause)) {
+    const detail = 'HelpCrunch sent something that is no answer to the call.'
+    return new ServiceError('upstream_invalid_response', detail, { contact, cause })
+  }
   if (contact === 'answered' || isGarbled(cause)) {
     const detail = 'HelpCrunch broke off its response or sent one that is not HTTP.'
     return new ServiceError('upstream_invalid_response', detail, { contact: 'answered', cause })
   }
   const detail = `HelpCrunch could not be reached: ${wordsFor(code, contact)}.`
   return new ServiceError('upstream_unreachable', detail, { contact, cause })
+}
+
+/** A 100 or an upgrade, which undici refuses itself and names only in words, or else our finding. */
+function isUnasked(cause: Error): boolean {
+  const refused =
+    cause instanceof errors.SocketError && /^bad (response|upgrade)$/.test(cause.message)
+  return refused || cause instanceof UnaskedError
 }
 
 /** Bytes came, so it was answered. Known by class: undici leaves the codes of its parser empty. */

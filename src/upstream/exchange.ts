@@ -17,9 +17,14 @@ export interface RawResponse {
 /** The response grew past its bound. */
 export class TooLargeError extends Error {}
 
+/** The peer said something that is no answer to what it was asked. */
+export class UnaskedError extends Error {}
+
 export class Exchange implements Dispatcher.DispatchHandler {
   /** Settles once; rejects with undici's error, `TooLargeError` or the reason given to `abort`. */
   readonly response: Promise<RawResponse>
+  /** The connection that carries it, from the moment it has one. */
+  line: { readonly saidMore: boolean } | undefined
   readonly #maxBytes: number
   readonly #chunks: Buffer[] = []
   readonly #resolve: (response: RawResponse) => void
@@ -32,7 +37,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   constructor(maxBytes: number) {
     const { promise, resolve, reject } = Promise.withResolvers<RawResponse>()
-    this.response = promise
+    this.response = promise.then(response => {
+      // Only now has undici read on behind the answer.
+      if (this.line?.saidMore) throw new UnaskedError('there was more after the answer')
+      return response
+    })
     this.#maxBytes = maxBytes
     this.#resolve = resolve
     this.#reject = reject
@@ -61,8 +70,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders) {
+    // Nobody asked for an interim response, and whoever sends one may not have seen the call yet.
+    if (status < 200) return this.abort(new UnaskedError(`a ${status} came first`))
     this.#contact = 'answered'
-    if (status >= 200) this.#head = { status, headers }
+    this.#head = { status, headers }
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -73,7 +84,6 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     if (this.#head) this.#resolve({ ...this.#head, body: Buffer.concat(this.#chunks) })
-    else this.#reject(new Error('the response had no status'))
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {

@@ -68,20 +68,25 @@ t.test('what was sent once is not sent again behind the back of the ledger', asy
   t.equal(exchange.contact, 'unanswered')
 })
 
-t.test('an interim response alone is no response', async t => {
-  const { exchange, controller } = exchangeOf()
-  exchange.onRequestStart(controller)
-  exchange.onResponseStart(controller, 103, {})
-  exchange.onResponseEnd()
-  await t.rejects(exchange.response, /no status/)
-})
-
-t.test('an interim response is an answer, but not the one that is waited for', async t => {
+t.test('an interim response ends it, and does not say that the call was seen', async t => {
   const { exchange, controller } = exchangeOf()
   exchange.onRequestStart(controller)
   exchange.onResponseStart(controller, 103, { link: '</x>' })
-  t.equal(exchange.contact, 'answered')
-  exchange.onResponseStart(controller, 200, {})
-  exchange.onResponseEnd()
-  t.match(await exchange.response, { status: 200, headers: {} })
+  await t.rejects(exchange.response, /a 103 came first/)
+  t.ok(controller.aborted)
+  t.equal(exchange.contact, 'unanswered')
+})
+
+t.test('an answer is none if its connection has said more by the time it is read', async t => {
+  for (const saidMore of [true, false]) {
+    const { exchange, controller } = exchangeOf()
+    const line = { saidMore: false }
+    exchange.line = line
+    exchange.onRequestStart(controller)
+    exchange.onResponseStart(controller, 200, {})
+    exchange.onResponseEnd()
+    line.saidMore = saidMore
+    if (saidMore) await t.rejects(exchange.response, /more after the answer/)
+    else t.equal((await exchange.response).status, 200)
+  }
 })
