@@ -4,8 +4,9 @@
  * sends nothing and sleeps never.
  *
  * - 429: everything on the key pauses until `Retry-After`, or without one until the ledger is sure
- *   of a slot, longer on repeats. Afterwards one call goes first, and each success halves the gap
- *   to the next, so that the line is not let loose at once.
+ *   of a slot; on repeats for a pause of our own that grows, if that is longer. Afterwards one call
+ *   goes first, and each success halves the gap to the next, so that the line is not let loose at
+ *   once.
  * - 429 although the ledger had room: somebody else spends from the key. The limit is lowered by
  *   what they took and recovers over two windows.
  * - 401, 403: nothing is sent but a probe now and then, until one succeeds.
@@ -37,6 +38,15 @@ export interface Verdict {
   readonly nextFreeAt: number | undefined
 }
 
+export interface Refusal {
+  /** What stands in the way. */
+  readonly mode: ScheduleReport['mode']
+  /** How long it will. */
+  readonly waitMs: number
+  /** How many wait already. */
+  readonly waiting: number
+}
+
 /** A pause without any word from the upstream or the ledger starts here and doubles. */
 const firstPauseMs = 1000
 const longestPauseMs = 60_000
@@ -60,6 +70,7 @@ interface State {
   pausedAt: number
   pausedUntil: number
   pauseMs: number
+  leastPauseMs: number
   gapMs: number
   lastSentAt: number
   stolen: number
@@ -77,6 +88,7 @@ export class Brake {
     pausedAt: -Infinity,
     pausedUntil: -Infinity,
     pauseMs: 0,
+    leastPauseMs: 0,
     gapMs: 0,
     lastSentAt: -Infinity,
     stolen: 0,
@@ -172,17 +184,13 @@ export class Brake {
     return copy
   }
 
-  /**
-   * Why a caller cannot be served in time, in the words of what stands in the way.
-   *
-   * @param waiting how many wait already
-   */
-  refusal(waitMs: number, now: number, waiting: number): ServiceError {
+  /** Why a caller cannot be served in time, in the words of what stands in the way. */
+  refusal({ mode, waitMs, waiting }: Refusal): ServiceError {
     const seconds = Math.max(Math.ceil(waitMs / 1000), 1)
     const soon = `; the next call is possible in about ${seconds} s.`
     const say = (code: ErrorCode, detail: string) =>
       new ServiceError(code, detail + soon, { retryAfterMs: waitMs })
-    switch (this.mode(now)) {
+    switch (mode) {
       case 'key-refused':
         return say('upstream_unauthorized', 'HelpCrunch refuses the API key of this service')
       case 'paused':
@@ -218,14 +226,18 @@ export class Brake {
     // Calls that were in flight together are refused together: one incident, one step.
     if (sentAt > state.pausedAt) {
       // With room left the ledger has nothing to wait for: then it is somebody else's calls.
-      const sureAt = held < limit ? now : (nextFreeAt ?? now)
-      const sure = Math.max(sureAt - now, firstPauseMs)
+      const isSure = held < limit || retryAfterMs !== undefined
+      const sureMs = Math.max(isSure ? 0 : (nextFreeAt ?? now) - now, firstPauseMs)
+      const isRepeat = state.pauseMs > 0
       const longest = Math.min(longestPauseMs, windowMs)
-      state.pauseMs = Math.min(state.pauseMs > 0 ? state.pauseMs * 2 : sure, longest)
+      state.pauseMs = Math.min(isRepeat ? state.pauseMs * 2 : sureMs, longest)
+      // A `Retry-After` that did not help, such as 0 or a date gone by, is not believed again.
+      state.leastPauseMs = isRepeat ? state.pauseMs : 0
       state.pausedAt = now
       this.#noteTheft(held, now)
     }
-    state.pausedUntil = Math.max(state.pausedUntil, now + (retryAfterMs ?? state.pauseMs))
+    const pauseMs = Math.max(retryAfterMs ?? state.pauseMs, state.leastPauseMs)
+    state.pausedUntil = Math.max(state.pausedUntil, now + pauseMs)
     state.gapMs = windowMs / limit
   }
 

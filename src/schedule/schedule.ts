@@ -47,6 +47,8 @@ export class Schedule {
   readonly #options: ScheduleOptions
   readonly #sends: Sends
   readonly #queue = new FairQueue<Waiting>()
+  /** Between a failure and its retry. */
+  readonly #resting = new Set<Waiting>()
   readonly #shares: Shares
   #wake: Timer | undefined
   #drainedAfterMs: number | undefined
@@ -79,7 +81,9 @@ export class Schedule {
   /** Refuses what waits and all that comes; calls in flight go on. */
   drain(retryAfterMs: number): void {
     this.#drainedAfterMs = retryAfterMs
-    for (const waiting of this.#queue) this.#dismiss(waiting, this.#shuttingDown())
+    for (const waiting of [...this.#queue, ...this.#resting]) {
+      this.#dismiss(waiting, this.#shuttingDown())
+    }
   }
 
   /** Whether a call of this team and class could leave now and be missed by nobody. */
@@ -137,6 +141,7 @@ export class Schedule {
   #leaveLine(waiting: Waiting): void {
     if (waiting.inLine) this.#queue.remove(waiting)
     waiting.inLine = false
+    this.#resting.delete(waiting)
     waiting.rest()
     if (this.#queue.length === 0) this.#wake?.cancel()
   }
@@ -167,13 +172,19 @@ export class Schedule {
     const horizonMs = horizonWindows * windowMs
     const freeAt = estimateFreeAt(waiting, outlook, outlook.now + horizonMs)
     const waitMs = Math.min(freeAt - outlook.now, horizonMs)
-    const refusal = this.#refusal(waitMs + random() * Math.max(1000, waitMs / 10))
-    const failure = waiting.failure?.code === 'upstream_rate_limited' ? refusal : waiting.failure
-    waiting.reject(failure ?? refusal)
+    const laterMs = random() * Math.max(1000, waitMs / 10)
+    waiting.reject(this.#reasonFor(waiting.failure, waitMs + laterMs))
   }
 
-  #refusal(waitMs: number): ServiceError {
-    return this.#sends.brake.refusal(waitMs, this.#options.clock.now(), this.#queue.length)
+  /** Whoever met a 429 was held up by that, whatever stands in the way of others by now. */
+  #reasonFor(failure: ServiceError | undefined, waitMs: number): ServiceError {
+    const wasLimited = failure?.code === 'upstream_rate_limited'
+    if (failure && !wasLimited) return failure
+    return wasLimited ? this.#refusal(waitMs, 'paused') : this.#refusal(waitMs)
+  }
+
+  #refusal(waitMs: number, mode = this.#sends.brake.mode(this.#options.clock.now())): ServiceError {
+    return this.#sends.brake.refusal({ mode, waitMs, waiting: this.#queue.length })
   }
 
   #outlook(): Outlook<Waiting> {
@@ -242,7 +253,7 @@ export class Schedule {
     if (known?.code === 'upstream_unauthorized') this.#refuseAll(known)
     if (known?.code === 'upstream_rate_limited') this.#tryAgain(waiting, known, 0)
     else if (known && isFirst && this.#isCurable(known, waiting.need)) {
-      this.#tryAgain(waiting, known, retryJitterMs)
+      this.#tryAgain(waiting, known, this.#retryDelayMs(known))
     } else waiting.reject(error)
   }
 
@@ -253,23 +264,36 @@ export class Schedule {
 
   /**
    * Reads may be repeated after a connection error, 502 or 503, unless something stale may be
-   * served instead or failures repeat as well.
+   * served instead, failures repeat as well, or the upstream asks for more time than there is.
    */
-  #isCurable({ code, upstreamStatus }: ServiceError, { hasFallback }: Need): boolean {
+  #isCurable({ code, retryAfterMs = 0, upstreamStatus }: ServiceError, need: Need): boolean {
     const curable =
       code === 'upstream_unreachable' || upstreamStatus === 502 || upstreamStatus === 503
-    return curable && !hasFallback && this.#sends.brake.failuresInARow <= failuresBeforeNoRetry
+    const isRare = this.#sends.brake.failuresInARow <= failuresBeforeNoRetry
+    const inTime = isInTime(need, this.#options.clock.now() + retryAfterMs)
+    return curable && isRare && inTime && !need.hasFallback
   }
 
-  #tryAgain(waiting: Waiting, failure: ServiceError, jitterMs: number): void {
-    const { clock, random } = this.#options
-    waiting.need.onRetry?.(failure)
-    if (waiting.need.signal.aborted) waiting.reject(waiting.need.signal.reason)
-    else if (jitterMs === 0) this.#rejoin(waiting)
-    else waiting.watch(clock.after(random() * jitterMs, () => this.#rejoin(waiting)))
+  /** No sooner than the upstream asks for; whoever broke together does not return together. */
+  #retryDelayMs({ retryAfterMs = 0 }: ServiceError): number {
+    return retryAfterMs + this.#options.random() * retryJitterMs
+  }
+
+  #tryAgain(waiting: Waiting, failure: ServiceError, delayMs: number): void {
+    const { clock } = this.#options
+    const { need } = waiting
+    need.onRetry?.(failure)
+    if (need.signal.aborted) waiting.reject(need.signal.reason)
+    else if (delayMs === 0) this.#rejoin(waiting)
+    else {
+      this.#resting.add(waiting)
+      const leftMs = need.deadline - clock.now()
+      waiting.watch(clock.after(Math.min(delayMs, leftMs), () => this.#rejoin(waiting)))
+    }
   }
 
   #rejoin(waiting: Waiting): void {
+    this.#resting.delete(waiting)
     if (this.#drainedAfterMs === undefined) this.#queueUp(waiting)
     else this.#dismiss(waiting, this.#shuttingDown())
   }

@@ -112,8 +112,10 @@ function toCount(value: unknown): number | undefined {
 
 /** The error that a response with any status but 200 stands for. */
 function errorOf(response: Response): ServiceError {
-  const { status } = response
+  const { retryAfterMs, status } = response
   const seen: ErrorOptions = { contact: 'answered', upstreamStatus: status }
+  // RFC 9110 section 10.2.3; where nothing is to be tried again it would mean nothing.
+  const later: ErrorOptions = { ...seen, ...(retryAfterMs !== undefined && { retryAfterMs }) }
   switch (status) {
     case 400:
       return new ServiceError('upstream_rejected', 'HelpCrunch rejected the request as invalid.', {
@@ -131,16 +133,13 @@ function errorOf(response: Response): ServiceError {
       return new ServiceError(
         'upstream_rate_limited',
         'HelpCrunch answered that there were too many requests.',
-        {
-          ...seen,
-          ...(response.retryAfterMs !== undefined && { retryAfterMs: response.retryAfterMs })
-        }
+        later
       )
   }
   if (status >= 400 && status <= 599) {
     const evidence = evidenceOf(response)
     return new ServiceError('upstream_error', `HelpCrunch answered with status ${status}.`, {
-      ...seen,
+      ...later,
       evidence
     })
   }

@@ -340,6 +340,15 @@ t.test(
   }
 )
 
+t.test('a 503 that asks for more time than there is is not tried again, and says so', async t => {
+  const { get, simulator } = await startStack(t)
+  simulator.faultAll({ kind: 'status', status: 503, headers: { 'retry-after': '40' } })
+  const answer = await read(get('/chats'))
+  t.equal(checkProblem(t, answer, failed).retryAfter, 40)
+  t.equal(answer.headers.get('retry-after'), '40')
+  t.equal(simulator.hits(), 1)
+})
+
 t.test('an answer that fails on its last page fails as a whole', async t => {
   const { get, simulator } = await startStack(t, { env })
   simulator.faultAll({

@@ -208,6 +208,49 @@ t.test('a 429 that cannot be absorbed before the deadline is said at once', asyn
   t.ok((outcomes.get('other')?.retryAfterMs ?? 0) >= 30_000)
 })
 
+t.test('a Retry-After that does not help is not believed again', async t => {
+  const { ask, clock, arrived, outcomes } = rig({ limit: 120 })
+  ask('refused', { waitMs: 100_000 })
+  // 0, a date gone by, and one too short.
+  for (const [retryAfterMs, pauseMs] of [
+    [0, 500],
+    [0, 2000],
+    [0, 4000],
+    [3000, 8000],
+    [20_000, 20_000]
+  ] as const) {
+    await settled()
+    const calls = arrived.length
+    arrived.at(-1)?.fail(broken('upstream_rate_limited', 'answered', { retryAfterMs }))
+    await clock.advance(pauseMs - 1)
+    t.equal(arrived.length, calls)
+    await clock.advance(1)
+    t.equal(arrived.length, calls + 1, `after ${pauseMs} ms`)
+  }
+  arrived.at(-1)?.answer()
+  await settled()
+  t.equal(outcomes.get('refused')?.code, 'ok')
+})
+
+t.test('whoever met nothing but 429 until its deadline hears of that', async t => {
+  const { ask, clock, arrived, outcomes } = rig({ limit: 120 })
+  ask('other')
+  ask('refused', { waitMs: 3000 })
+  await settled()
+  const limited = () => broken('upstream_rate_limited', 'answered', { retryAfterMs: 1000 })
+  for (const call of [...arrived]) call.fail(limited())
+  await clock.advance(1000)
+  t.strictSame(
+    arrived.slice(2).map(({ target }) => target),
+    ['other'],
+    'one goes first, and nobody else until it is answered'
+  )
+  await clock.advance(2000)
+  const { at, code, retryAfterMs } = outcomes.get('refused') ?? {}
+  t.same([at, code], [clock.now(), 'upstream_rate_limited'])
+  t.type(retryAfterMs, 'number')
+})
+
 t.test('after a 429 the line is let loose gradually', async t => {
   const { ask, clock, arrived } = rig({ limit: 120, latencyMs: 10 })
   for (const target of many(119, 'own')) ask(target)
@@ -284,6 +327,45 @@ for (const [code, contact, options] of [
     t.equal(outcomes.get('call')?.code, code)
   })
 }
+
+const busy = (retryAfterMs: number) =>
+  broken('upstream_error', 'answered', { upstreamStatus: 503, retryAfterMs })
+
+t.test(
+  'a retry comes no sooner than a Retry-After, and not at all if that is too late',
+  async t => {
+    const { ask, clock, arrived, outcomes } = rig({ limit: 120, random: () => 0.5 })
+    ask('patient', { waitMs: 8000 })
+    ask('hasty', { waitMs: 2000 })
+    await settled()
+    for (const call of [...arrived]) call.fail(busy(5000))
+    await settled()
+    t.match(outcomes.get('hasty'), { code: 'upstream_error', retryAfterMs: 5000 }, 'said at once')
+    await clock.advance(5099)
+    t.equal(arrived.length, 2)
+    await clock.advance(1)
+    t.equal(arrived.length, 3)
+    arrived[2]?.fail(busy(7000))
+    await settled()
+    t.match(outcomes.get('patient'), { code: 'upstream_error', retryAfterMs: 7000 })
+  }
+)
+
+t.test('whoever rests before a retry leaves, or is drained, at once', async t => {
+  const { ask, clock, arrived, outcomes, schedule } = rig({ limit: 120 })
+  const before = clock.pending
+  const leaving = ask('leaving')
+  ask('drained')
+  await settled()
+  for (const call of [...arrived]) call.fail(busy(5000))
+  await settled()
+  leaving.abort(new Error('left'))
+  schedule.drain(1000)
+  await settled()
+  t.equal(outcomes.get('leaving')?.code, 'left')
+  t.equal(outcomes.get('drained')?.code, 'shutting_down')
+  t.equal(clock.pending, before)
+})
 
 for (const [code, contact, options] of [
   ['upstream_timeout', 'unanswered', {}],

@@ -225,10 +225,12 @@ for (const [status, code] of Object.entries(codeByStatus)) {
   })
 }
 
-t.test('a 429 says when to come back if the upstream did', async t => {
-  t.equal(refused('', { status: 429, retryAfterMs: 7000 }).retryAfterMs, 7000)
-  t.equal(refused('', { status: 429 }).retryAfterMs, undefined)
-})
+for (const status of [429, 500, 502, 503]) {
+  t.test(`a ${status} says when to come back if the upstream did`, async t => {
+    t.equal(refused('', { status, retryAfterMs: 7000 }).retryAfterMs, 7000)
+    t.equal(refused('', { status }).retryAfterMs, undefined)
+  })
+}
 
 t.test('a 400 passes the entries of the upstream on, the specific ones first', async t => {
   const generic = { code: 'invalid_request', message: 'Invalid request' }
