@@ -19,6 +19,7 @@ export const errorKinds = {
   unauthenticated: kind(401, 'A team token is needed'),
   forbidden: kind(403, 'This request is not allowed here'),
   not_found: kind(404, 'There is no such route'),
+  chat_not_found: kind(404, 'There is no such chat'),
   method_not_allowed: kind(405, 'This route does not take that method'),
   request_timeout: kind(408, 'The request took too long to arrive'),
   body_too_large: kind(413, 'The request body is too large'),

@@ -51,34 +51,52 @@ export interface Conditions {
   readonly notBefore?: number
 }
 
-/**
- * One thing the upstream can be asked for. `target` is its canonical request target below the
- * base URL; equal targets mean equal answers, so it is also the cache key.
- */
+/** Something the upstream holds and hands out in parts; a single chat is a list of its own kind. */
+export interface List {
+  readonly of: 'chats' | 'chat' | 'messages' | 'search'
+  /** Equal names mean equal lists. */
+  readonly name: string
+  /** What makes its parts stale, besides the chats and customers these hold. */
+  readonly tags: readonly string[]
+  /** The call for items `offset` up to, not including, `offset + limit`. */
+  part(offset: number, limit: number): Call
+}
+
+/** One thing the upstream can be asked for; equal calls mean equal answers. */
 export interface Call {
+  readonly list: List
+  /** The canonical request target below the base URL. */
   readonly target: string
-  /** The list it is a part of: the target up to its offset. */
-  readonly list: string
-  /** Which part of the list: from `offset`, at most `limit` chats. */
+  /** JSON; a call that has it is a POST, one without it a GET. */
+  readonly body?: string
+  /** Which part of the list: from `offset`, at most `limit` items. */
   readonly offset: number
   readonly limit: number
 }
 
+/** Equal for equal calls, and for no others. */
+export function keyOf({ body, target }: Call): string {
+  return body === undefined ? target : `${target} ${body}`
+}
+
 /**
- * A page of a list, kept as the bytes the upstream sent. Chat `i` is
+ * A page of a list, kept as the bytes the upstream sent. Item `i` is
  * `bytes[spans[2 * i]]` up to, not including, `bytes[spans[2 * i + 1]]`; the `data` array opens
- * just before `open` and closes at `close`, so the envelope is what lies outside of them.
+ * just before `open` and closes at `close`, so the envelope is what lies outside of them. A single
+ * chat is a page of one without an envelope.
  */
 export interface Page {
+  /** There is no such chat: an answer, and for a while the right one. */
+  readonly absent?: true
   readonly bytes: Buffer
   readonly spans: Uint32Array
   readonly open: number
   readonly close: number
-  /** The text of each chat's id, which may have more digits than a double holds; empty if none. */
+  /** The text of each item's id, which may have more digits than a double holds; empty if none. */
   readonly ids: readonly string[]
-  /** The same of each chat's customer. */
+  /** The same of each item's customer. */
   readonly customers: readonly string[]
-  /** How many chats the whole list had. */
+  /** How many items the whole list had. */
   readonly total: number
 }
 

@@ -142,8 +142,12 @@ export function joinRooms({ config, clock, journal, attempt, random }: RoomsOpti
       readAhead: config.CACHE_READ_AHEAD
     }
   })
-  const renderings = memory.shelf('answer', renderedBytes)
-  const chats = new Chats({ clock, pages: cache, renderings })
+  const chats = new Chats({
+    clock,
+    pages: cache,
+    renderings: memory.shelf('answer', renderedBytes),
+    ends: memory.shelf('end', storedBytes)
+  })
   const invalidate = (tags: readonly string[]) => {
     if (tags.length === 0) return
     cache.invalidate(tags)

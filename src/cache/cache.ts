@@ -9,17 +9,18 @@
 import type { CacheStatus, ForwardReason } from '../cache-status.ts'
 import type { Clock } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
-import type {
-  Call,
-  Found,
-  Need,
-  Page,
-  PageSource,
-  Priority,
-  Send,
-  Shelf,
-  Stored,
-  Timing
+import {
+  type Call,
+  type Found,
+  keyOf,
+  type Need,
+  type Page,
+  type PageSource,
+  type Priority,
+  type Send,
+  type Shelf,
+  type Stored,
+  type Timing
 } from '../ports.ts'
 import { Flights } from './flights.ts'
 import { assess, invalidated, type Lifetimes, satisfies, stored } from './freshness.ts'
@@ -63,6 +64,9 @@ interface Landed {
   readonly kept: boolean
   readonly timing: Timing
 }
+
+/** A chat that is not there may be there a moment later. */
+const absentForMs = 5000
 
 /** A request's own wishes force at most one call per page in this time. */
 const forceEveryMs = 5000
@@ -116,7 +120,7 @@ export class Cache implements PageSource {
     if (!foresight.readAhead || !idle.hasSlot(team, 'bulk')) return
     const now = clock.now()
     const known = this.#lookup(call, team)
-    if (this.#flights.has(call.target) || (known && now < known.revalidateUntil)) return
+    if (this.#flights.has(keyOf(call)) || (known && now < known.revalidateUntil)) return
     // It leaves at once or not at all.
     this.#launchUnasked(call, { team, priority: 'bulk', deadline: now, signal: neverAborted })
   }
@@ -129,7 +133,7 @@ export class Cache implements PageSource {
   /** The stored page, stale if it was invalidated since it was asked for. */
   #lookup(call: Call, team: string): Stored<Page> | undefined {
     const { store, tagsOf } = this.#options
-    const page = store.get(call.target, team)
+    const page = store.get(keyOf(call), team)
     if (!page) return undefined
     const at = this.#invalidations.since(() => tagsOf(call, page.value), page.requestedAt)
     return at === undefined ? page : invalidated(page, at)
@@ -143,7 +147,7 @@ export class Cache implements PageSource {
     const { conditions } = need
     if (conditions && !satisfies(page, conditions, now)) {
       return (
-        conditions.notBefore === undefined && this.#refetched.within(call.target, now, forceEveryMs)
+        conditions.notBefore === undefined && this.#refetched.within(keyOf(call), now, forceEveryMs)
       )
     }
     switch (assess(page, now)) {
@@ -160,7 +164,7 @@ export class Cache implements PageSource {
         // Who comes while it is being fetched again waits for that.
         return (
           conditions?.maxStaleMs !== undefined ||
-          (this.#isTooSoon(call, now) && !this.#flights.has(call.target))
+          (this.#isTooSoon(call, now) && !this.#flights.has(keyOf(call)))
         )
     }
   }
@@ -179,23 +183,23 @@ export class Cache implements PageSource {
   }
 
   /** A page is fetched again at most once in a while, which grows as the budget shrinks. */
-  #isTooSoon({ target }: Call, now: number): boolean {
+  #isTooSoon(call: Call, now: number): boolean {
     const { idle, lifetimes } = this.#options
     const left = Math.max(1 - idle.pressure(), Number.EPSILON)
     const everyMs = Math.min(refreshEveryMs / left, Math.max(lifetimes.freshMs, refreshEveryMs))
-    return this.#refetched.within(target, now, everyMs)
+    return this.#refetched.within(keyOf(call), now, everyMs)
   }
 
   async #forward(call: Call, need: Need): Promise<Found> {
     const now = this.#options.clock.now()
     const known = this.#lookup(call, need.team)
     const fallback = this.#usable(known, now)
-    const collapsed = this.#flights.has(call.target)
-    if (known && !collapsed) this.#refetched.note(call.target, now)
+    const collapsed = this.#flights.has(keyOf(call))
+    if (known && !collapsed) this.#refetched.note(keyOf(call), now)
     const own = { ...ownOf(need), hasFallback: fallback !== undefined }
     try {
-      const landed = await this.#flights.join(call.target, own, needs => this.#fly(call, needs))
-      const status = forwarded(reasonOf(known, now), landed.kept, collapsed)
+      const landed = await this.#flights.join(keyOf(call), own, needs => this.#fly(call, needs))
+      const status = forwarded(reasonOf(known, now), landed, collapsed)
       return { stored: landed.stored, status, timing: landed.timing }
     } catch (error) {
       const later = this.#options.clock.now()
@@ -207,8 +211,8 @@ export class Cache implements PageSource {
   /** One refresh behind the answer. */
   #refreshBehind(call: Call, team: string, page: Stored<Page>): void {
     const now = this.#options.clock.now()
-    if (this.#flights.has(call.target) || this.#isTooSoon(call, now)) return
-    this.#refetched.note(call.target, now)
+    if (this.#flights.has(keyOf(call)) || this.#isTooSoon(call, now)) return
+    this.#refetched.note(keyOf(call), now)
     this.#launchUnasked(call, {
       team,
       priority: 'refresh',
@@ -220,7 +224,7 @@ export class Cache implements PageSource {
 
   /** Whether it succeeds is nobody's concern but the next reader's. */
   #launchUnasked(call: Call, need: Need): void {
-    this.#flights.join(call.target, need, own => this.#fly(call, own)).catch(() => {})
+    this.#flights.join(keyOf(call), need, own => this.#fly(call, own)).catch(() => {})
   }
 
   async #fly(call: Call, need: Need): Promise<Landed> {
@@ -230,9 +234,10 @@ export class Cache implements PageSource {
     const now = clock.now()
     // Pages loaded together are a first one and its followers: these are spread around it.
     const spread = call.offset > 0 ? random() : 0
-    const content = this.#compared(page, store.get(call.target, need.team), requestedAt)
-    const response = stored({ ...content, requestedAt, now, random: spread }, lifetimes)
-    return { stored: response, kept: store.set(call.target, response, need.team), timing }
+    const content = this.#compared(page, store.get(keyOf(call), need.team), requestedAt)
+    const arrival = { ...content, requestedAt, now, random: spread }
+    const response = stored(arrival, page.absent ? briefly(lifetimes) : lifetimes)
+    return { stored: response, kept: store.set(keyOf(call), response, need.team), timing }
   }
 
   /** What is new about a page: if nothing is, the old one stays, with all that was made of it. */
@@ -274,8 +279,21 @@ function reasonOf(known: Stored<Page> | undefined, now: number): ForwardReason {
   return now < known.freshUntil ? 'request' : 'stale'
 }
 
-function forwarded(reason: ForwardReason, kept: boolean, collapsed: boolean): CacheStatus {
-  return { kind: 'forward', reason, status: 200, stored: kept, collapsed }
+function forwarded(
+  reason: ForwardReason,
+  { kept, stored }: Landed,
+  collapsed: boolean
+): CacheStatus {
+  const status = stored.value.absent ? 404 : 200
+  return { kind: 'forward', reason, status, stored: kept, collapsed }
+}
+
+function briefly({ freshMs }: Lifetimes): Lifetimes {
+  return {
+    freshMs: Math.min(freshMs, absentForMs),
+    staleWhileRevalidateMs: 0,
+    staleIfErrorMs: 0
+  }
 }
 
 /** A failure to get an answer; a 400 or 404 from the upstream is an answer. */

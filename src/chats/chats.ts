@@ -1,15 +1,15 @@
 /**
- * Answers list queries. Promises: never a short page while the total says there is more; every
- * chat is the bytes the upstream sent; no more calls than pages the window touches and one to mend
- * a seam, and none past the end of a list whose total is known. It leaves to the cache whether a
- * page needs a call.
+ * Answers for windows of lists, and for single chats. Promises: never a short page while the total
+ * says there is more; every item is the bytes the upstream sent; no more calls than pages the
+ * window touches and one to mend a seam, and none past the end of a list whose total is known. It
+ * leaves to the cache whether a page needs a call.
  */
 
 import { type CacheStatus, combineCacheStatus } from '../cache-status.ts'
 import type { Clock } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
 import type { Found, Need, Page, PageSource, Shelf, Stored, Timing } from '../ports.ts'
-import { type ListQuery, listParameters } from './query.ts'
+import { singleChat, type Window } from './lists.ts'
 import type { Rendering } from './rendering.ts'
 import { type Rendered, Renderings } from './renderings.ts'
 import { type Seam, seamOf } from './seams.ts'
@@ -20,6 +20,8 @@ export interface ChatsOptions {
   readonly clock: Clock
   readonly pages: PageSource
   readonly renderings: Shelf<Rendered>
+  /** The end of each list as last seen, an empty page. */
+  readonly ends: Shelf<Stored<Page>>
 }
 
 /** A window of a list, ready to be sent. */
@@ -41,52 +43,64 @@ export class Chats {
   readonly #pages: PageSource
   readonly #renderings: Renderings
   readonly #walks = new Walks()
-  /** The end of each list as last seen, an empty page: at most one per sort and order. */
-  readonly #ends = new Map<string, Stored<Page>>()
+  readonly #ends: Shelf<Stored<Page>>
+  #endsForgottenAt = -Infinity
 
-  constructor({ clock, pages, renderings }: ChatsOptions) {
+  constructor({ clock, ends, pages, renderings }: ChatsOptions) {
     this.#clock = clock
+    this.#ends = ends
     this.#pages = pages
     this.#renderings = new Renderings(renderings)
   }
 
-  /** Rejects with a `ServiceError` if a page is neither stored nor to be had in time. */
-  list(query: ListQuery, need: Need): ListAnswer | Promise<ListAnswer> {
-    const stored = this.#storedPages(query, need)
-    return stored ? this.#answer(query, stored, need) : this.#fetched(query, need)
+  /**
+   * One chat, bare.
+   *
+   * @param id digits
+   * @throws {ServiceError} `chat_not_found`, or whatever keeps it from being had in time
+   */
+  chat(id: string, need: Need): ListAnswer | Promise<ListAnswer> {
+    return this.list({ list: singleChat(id), offset: 0, limit: 1 }, need)
   }
 
-  async #fetched(query: ListQuery, need: Need): Promise<ListAnswer> {
-    return this.#answer(query, await this.#wholePages(query, need), need)
+  /** @throws {ServiceError} if a page is neither stored nor to be had in time */
+  list(window: Window, need: Need): ListAnswer | Promise<ListAnswer> {
+    const stored = this.#storedPages(window, need)
+    return stored ? this.#answer(window, stored, need) : this.#fetched(window, need)
   }
 
-  #answer(query: ListQuery, pages: readonly Found[], { team }: Need): ListAnswer {
+  async #fetched(window: Window, need: Need): Promise<ListAnswer> {
+    return this.#answer(window, await this.#wholePages(window, need), need)
+  }
+
+  #answer(window: Window, pages: readonly Found[], { team }: Need): ListAnswer {
     const stored = pages.map(page => page.stored)
     const end = newest(stored)
-    this.#remember(query, end)
-    this.#readAhead(query, end.value.total, team)
-    return answer(pages, this.#renderings.of(query, stored, team), this.#clock.now())
+    if (end.value.absent) throw notFound()
+    this.#remember(window, end, team)
+    this.#readAhead(window, end.value.total, team)
+    return answer(pages, this.#renderings.of(window, stored, team), this.#clock.now())
   }
 
   /** All that the window needs, if it is stored and fits together. */
-  #storedPages(query: ListQuery, need: Need): readonly Found[] | undefined {
-    const beyond = this.#beyondTheEnd(query, need)
+  #storedPages(window: Window, need: Need): readonly Found[] | undefined {
+    const beyond = this.#beyondTheEnd(window, need)
     if (beyond) return [beyond]
     const pages: Found[] = []
-    for (let index = firstPageIndex(query); ; index++) {
-      const page = this.#pages.find(pageCall(query, index), need)
+    for (let index = firstPageIndex(window); ; index++) {
+      const page = this.#pages.find(pageCall(window.list, index), need)
       if (!page) return undefined
       pages.push(page)
-      if (missingPages(query, pages).length === 0) break
+      if (missingPages(window, pages).length === 0) break
     }
-    return seamIn(query, pages) ? undefined : pages
+    return seamIn(window, pages) ? undefined : pages
   }
 
   /** Who walks a list will want its next page. */
-  #readAhead(query: ListQuery, total: number, team: string): void {
-    if (!this.#walks.goesOn(query, team)) return
-    const next = firstPageIndex({ ...query, offset: query.offset + query.limit - 1 }) + 1
-    if (next * pageSize < total) this.#pages.readAhead(pageCall(query, next), team)
+  #readAhead(window: Window, total: number, team: string): void {
+    if (window.list.of === 'chat' || !this.#walks.goesOn(window, team)) return
+    const next = firstPageIndex({ ...window, offset: window.offset + window.limit - 1 }) + 1
+    if (next * pageSize < total) this.#pages.readAhead(pageCall(window.list, next), team)
   }
 
   /**
@@ -95,15 +109,15 @@ export class Chats {
    * never passed on; of two that disagree otherwise the older one is, once, and a seam that remains
    * is said.
    */
-  async #wholePages(query: ListQuery, need: Need): Promise<readonly Found[]> {
-    let pages = await this.#withMissing(query, need, await this.#likelyPages(query, need))
+  async #wholePages(window: Window, need: Need): Promise<readonly Found[]> {
+    let pages = await this.#withMissing(window, need, await this.#likelyPages(window, need))
     for (let tries = 0; tries <= pages.length; tries++) {
-      const seam = seamIn(query, pages)
+      const seam = seamIn(window, pages)
       if (!seam) return pages
       const at = seam.kind === 'short' ? seam.at : olderSide(pages, seam)
       const ageMs = this.#clock.now() - pages[at]!.stored.storedAt
       if (seam.kind === 'disagree' && (tries > 0 || ageMs < youngMs)) return marked(pages)
-      pages = await this.#withMissing(query, need, await this.#replaced(query, need, pages, at))
+      pages = await this.#withMissing(window, need, await this.#replaced(window, need, pages, at))
     }
     throw neverWhole()
   }
@@ -112,66 +126,75 @@ export class Chats {
    * The first page alone, because only its total tells which of the others exist and a call is
    * dear; all of them side by side where the end of the list has been seen.
    */
-  #likelyPages(query: ListQuery, need: Need): Promise<Found[]> {
-    const end = this.#ends.get(listParameters(query))
-    const further = end ? furtherPageIndexes(query, end.value.total) : []
-    const indexes = [firstPageIndex(query), ...further]
-    return Promise.all(indexes.map(index => this.#pages.fetch(pageCall(query, index), need)))
+  #likelyPages(window: Window, need: Need): Promise<Found[]> {
+    const end = this.#end(window, need.team)
+    const further = end ? furtherPageIndexes(window, end.value.total) : []
+    const indexes = [firstPageIndex(window), ...further]
+    return Promise.all(indexes.map(index => this.#pages.fetch(pageCall(window.list, index), need)))
   }
 
   /** The pages and those that the window reaches into as well, by the newest total. */
-  async #withMissing(query: ListQuery, need: Need, known: readonly Found[]) {
-    const fetch = (index: number) => this.#pages.fetch(pageCall(query, index), need)
+  async #withMissing(window: Window, need: Need, known: readonly Found[]) {
+    const fetch = (index: number) => this.#pages.fetch(pageCall(window.list, index), need)
     let pages = known
-    let missing = missingPages(query, pages)
+    let missing = missingPages(window, pages)
     // Again if the list has grown meanwhile; the window bounds how often.
     while (missing.length > 0) {
       pages = [...pages, ...(await Promise.all(missing.map(fetch)))]
-      missing = missingPages(query, pages)
+      missing = missingPages(window, pages)
     }
     return pages
   }
 
   /** The pages with a newer one at `at`. */
-  async #replaced(query: ListQuery, need: Need, pages: readonly Found[], at: number) {
-    const call = pageCall(query, firstPageIndex(query) + at)
+  async #replaced(window: Window, need: Need, pages: readonly Found[], at: number) {
+    const call = pageCall(window.list, firstPageIndex(window) + at)
     const conditions = { ...need.conditions, notBefore: pages[at]!.stored.storedAt + 1 }
     return pages.with(at, await this.#pages.fetch(call, { ...need, conditions }))
   }
 
   /** Where lists end is not known any more. */
   forgetEnds(): void {
-    this.#ends.clear()
+    this.#endsForgottenAt = this.#clock.now()
+  }
+
+  #end({ list }: Window, team: string): Stored<Page> | undefined {
+    const end = this.#ends.get(list.name, team)
+    return end && end.requestedAt > this.#endsForgottenAt ? end : undefined
   }
 
   /** A window that starts at or past a total that is still fresh needs no call to be empty. */
-  #beyondTheEnd(query: ListQuery, { conditions }: Need): Found | undefined {
-    const end = this.#ends.get(listParameters(query))
+  #beyondTheEnd(window: Window, { conditions, team }: Need): Found | undefined {
+    if (conditions || window.offset === 0) return undefined
+    const end = this.#end(window, team)
     const now = this.#clock.now()
-    if (!end || conditions || query.offset < end.value.total || now >= end.freshUntil)
-      return undefined
+    if (!end || window.offset < end.value.total || now >= end.freshUntil) return undefined
     return { stored: end, status: { kind: 'hit', ttlMs: end.freshUntil - now } }
   }
 
-  #remember(query: ListQuery, page: Stored<Page>): void {
-    const name = listParameters(query)
-    const known = this.#ends.get(name)
+  #remember({ list }: Window, page: Stored<Page>, team: string): void {
+    if (list.of === 'chat') return
+    const known = this.#ends.get(list.name, team)
     if (known && known.storedAt >= page.storedAt) return
-    this.#ends.set(name, { ...page, value: envelopeOf(page.value) })
+    this.#ends.set(list.name, { ...page, value: envelopeOf(page.value) }, team)
   }
 }
 
-/** The pages that the window reaches into by the newest total, and that are not there yet. */
-function missingPages(query: ListQuery, pages: readonly Found[]): number[] {
-  const { total } = newest(pages.map(page => page.stored)).value
-  return furtherPageIndexes(query, total).slice(pages.length - 1)
+function notFound(): ServiceError {
+  return new ServiceError('chat_not_found', 'HelpCrunch has no chat with this id.')
 }
 
-function seamIn(query: ListQuery, pages: readonly Found[]): Seam | undefined {
+/** The pages that the window reaches into by the newest total, and that are not there yet. */
+function missingPages(window: Window, pages: readonly Found[]): number[] {
+  const { total } = newest(pages.map(page => page.stored)).value
+  return furtherPageIndexes(window, total).slice(pages.length - 1)
+}
+
+function seamIn(window: Window, pages: readonly Found[]): Seam | undefined {
   const stored = pages.map(page => page.stored)
   const values = stored.map(page => page.value)
-  const end = Math.min(query.offset + query.limit, newest(stored).value.total)
-  return seamOf(values, firstPageIndex(query) * pageSize, end)
+  const end = Math.min(window.offset + window.limit, newest(stored).value.total)
+  return seamOf(values, firstPageIndex(window) * pageSize, end)
 }
 
 function olderSide(pages: readonly Found[], { at }: Seam): number {

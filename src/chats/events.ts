@@ -6,6 +6,7 @@
 
 import type { Call, Page } from '../ports.ts'
 import { sorts } from './query.ts'
+import { anySearch, chatTag, customerTag, sortTag } from './tags.ts'
 
 /** Everything, as the cache knows it. */
 const all = ['*']
@@ -34,7 +35,7 @@ const customerEvents = new Set(
 /** @param eventData anything, also JSON in a string; @returns no tags for an unknown event */
 export function staleTags(event: string, eventData: unknown): readonly string[] {
   const data = objectOf(eventData)
-  if (event === 'chat.new') return ['', ...sorts].map(sortTag)
+  if (event === 'chat.new') return [...['', ...sorts].map(sortTag), anySearch]
   if (messageEvents.has(event)) return tagsOfChat(idOf(data.chat_id), messageSorts)
   if (chatEvents.has(event)) {
     const id = idOf(data.chat_id) ?? idOf(data.id) ?? idOf(objectOf(data.chat).id)
@@ -42,22 +43,19 @@ export function staleTags(event: string, eventData: unknown): readonly string[] 
   }
   if (!customerEvents.has(event)) return []
   const customer = idOf(data.id)
-  return customer === undefined ? all : [customerTag(customer)]
+  return customer === undefined ? all : [customerTag(customer), anySearch]
 }
 
-/** The tags of a stored page: its list's sort, its chats, their customers. */
+/** The tags of a stored page: its list's, its chats, their customers. */
 export function pageTags({ list }: Call, { customers, ids }: Page): string[] {
-  const sort = /[?&]sort=([^&]*)/.exec(list)?.[1] ?? ''
-  return [sortTag(sort), ...ids.map(chatTag), ...customers.map(customerTag)]
+  // Messages have ids of their own.
+  if (list.of === 'messages') return [...list.tags]
+  return [...list.tags, ...ids.map(chatTag), ...customers.map(customerTag)]
 }
 
 function tagsOfChat(id: string | undefined, stale: readonly string[]): readonly string[] {
-  return id === undefined ? all : [...stale.map(sortTag), chatTag(id)]
+  return id === undefined ? all : [...stale.map(sortTag), chatTag(id), anySearch]
 }
-
-const sortTag = (sort: string) => `sort:${sort}`
-const chatTag = (id: string) => `chat:${id}`
-const customerTag = (id: string) => `customer:${id}`
 
 function objectOf(value: unknown): Record<string, unknown> {
   if (typeof value === 'string') return objectOf(parsed(value))

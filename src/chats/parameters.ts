@@ -89,6 +89,7 @@ function problemOf<Name extends string>(
   names: readonly Name[],
   given: ReadonlyMap<Name, string>
 ): string | undefined {
+  if (names.length === 0) return 'This route takes no parameters.'
   if (!names.includes(name as Name)) {
     return `Unknown parameter; known are ${names.join(', ')} (in lower case).`
   }

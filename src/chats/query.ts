@@ -22,11 +22,13 @@ export interface ListName {
   readonly order?: Order
 }
 
-/** What a caller asked for: chats `offset` up to, not including, `offset + limit` of a list. */
-export interface ListQuery extends ListName {
+/** Items `offset` up to, not including, `offset + limit`. */
+interface WindowQuery {
   readonly offset: number
   readonly limit: number
 }
+
+export interface ListQuery extends ListName, WindowQuery {}
 
 export const defaultLimit = 100
 
@@ -43,11 +45,32 @@ export function parseListQuery(text: string, maxLimit: number): ListQuery {
   const given = new Parameters(text, names)
   const sort = given.oneOf('sort', sorts)
   const order = given.oneOf('order', orders, given.text('order')?.toLowerCase())
-  const offset = given.integer('offset', { least: 0, most: largestOffset, absent: 0 })
-  const absent = Math.min(defaultLimit, maxLimit)
-  const limit = given.integer('limit', { least: 1, most: maxLimit, absent })
+  const window = readWindow(given, maxLimit)
   given.refuseIfBad()
-  return { ...(sort && { sort }), ...(order && { order }), offset, limit }
+  return { ...(sort && { sort }), ...(order && { order }), ...window }
+}
+
+/** The same for a list that has but one order. */
+export function parseMessageQuery(text: string, maxLimit: number): WindowQuery {
+  const given = new Parameters(text, ['offset', 'limit'] as const)
+  const window = readWindow(given, maxLimit)
+  given.refuseIfBad()
+  return window
+}
+
+/** The same for what takes no parameters. */
+export function parseNoQuery(text: string): void {
+  new Parameters(text, []).refuseIfBad()
+}
+
+type Integers = Pick<Parameters<'offset' | 'limit'>, 'integer'>
+
+function readWindow(given: Integers, maxLimit: number): WindowQuery {
+  const absent = Math.min(defaultLimit, maxLimit)
+  return {
+    offset: given.integer('offset', { least: 0, most: largestOffset, absent: 0 }),
+    limit: given.integer('limit', { least: 1, most: maxLimit, absent })
+  }
 }
 
 /** The canonical spelling of a list's name: equal lists, equal text; never two lists one text. */

@@ -4,7 +4,7 @@
  */
 
 import type { Page, Shelf, Stored } from '../ports.ts'
-import { type ListQuery, listParameters } from './query.ts'
+import type { Window } from './lists.ts'
 import { Rendering } from './rendering.ts'
 import { cutWindow, newest } from './windows.ts'
 
@@ -27,14 +27,14 @@ export class Renderings {
    *
    * @param pages adjacent pages of one list, from the one in which the window starts
    */
-  of(query: ListQuery, pages: readonly Stored<Page>[], team: string): Rendering {
-    const key = `${listParameters(query)}offset=${query.offset}&limit=${query.limit}`
+  of(window: Window, pages: readonly Stored<Page>[], team: string): Rendering {
+    const key = `${window.list.name} ${window.offset} ${window.limit}`
     const envelope = newest(pages)
     const versions = [...pages, envelope].map(page => page.version)
     const known = this.#shelf.get(key, team)
     if (known && isEqual(known.versions, versions)) return known.rendering
     const rendered = {
-      rendering: new Rendering(cutWindow(query, pages), envelope.value.total, () => {
+      rendering: new Rendering(cutWindow(window, pages), envelope.value.total, () => {
         // Its variants take room as well, if it is still kept.
         if (this.#shelf.get(key, team) === rendered) this.#shelf.set(key, rendered, team)
       }),

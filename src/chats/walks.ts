@@ -4,18 +4,23 @@
  * ahead, and nothing is lost.
  */
 
-import { type ListQuery, listParameters } from './query.ts'
+import type { Window } from './lists.ts'
+
+/** Teams and their lists are many, those they walk just now few. */
+const mostWalks = 1000
 
 export class Walks {
-  /** Where the last window ended; teams and lists are few. */
+  /** Where the last window ended; the latest last. */
   readonly #ends = new Map<string, number>()
 
   /** Whether this window continues the one before; notes it for the next. */
-  goesOn(query: ListQuery, team: string): boolean {
-    const { offset, limit } = query
-    const key = `${team} ${listParameters(query)}`
+  goesOn({ list, offset, limit }: Window, team: string): boolean {
+    const key = `${team} ${list.name}`
     const goesOn = this.#ends.get(key) === offset
+    this.#ends.delete(key)
     this.#ends.set(key, offset + limit)
+    const [oldest] = this.#ends.keys()
+    if (this.#ends.size > mostWalks && oldest !== undefined) this.#ends.delete(oldest)
     return goesOn
   }
 }

@@ -4,37 +4,32 @@
  * bytes the upstream sent. Pure: no fetching here.
  */
 
-import type { Call, Page, Stored } from '../ports.ts'
-import { type ListName, type ListQuery, listParameters } from './query.ts'
+import type { Call, List, Page, Stored } from '../ports.ts'
+import type { Window } from './lists.ts'
 
-/** Chats in a page: the most that one upstream call returns. */
+/** Items in a page: the most that one upstream call returns. */
 export const pageSize = 100
 
 /** The call for page `index` of a list. */
-export function pageCall(list: ListName, index: number): Call {
-  return callFor(`/chats?${listParameters(list)}`, index * pageSize, pageSize)
-}
-
-/** A part of a list. The upstream always gets explicit offset and limit. */
-function callFor(list: string, offset: number, limit: number): Call {
-  return { target: `${list}offset=${offset}&limit=${limit}`, list, offset, limit }
+export function pageCall(list: List, index: number): Call {
+  return list.part(index * pageSize, pageSize)
 }
 
 /** What is missing of a page that came back shorter than its own total says; undefined if nothing. */
 export function missingPart(call: Call, page: Page): Call | undefined {
   const count = countOf(page)
   const wanted = Math.min(call.limit, page.total - call.offset)
-  return count < wanted ? callFor(call.list, call.offset + count, call.limit - count) : undefined
+  return count < wanted ? call.list.part(call.offset + count, call.limit - count) : undefined
 }
 
-export function firstPageIndex({ offset }: ListQuery): number {
+export function firstPageIndex({ offset }: Window): number {
   return Math.floor(offset / pageSize)
 }
 
 /** The pages after the first that the window reaches into, given how many chats the list has. */
-export function furtherPageIndexes(query: ListQuery, total: number): number[] {
-  const first = firstPageIndex(query)
-  const end = Math.min(query.offset + query.limit, total)
+export function furtherPageIndexes(window: Window, total: number): number[] {
+  const first = firstPageIndex(window)
+  const end = Math.min(window.offset + window.limit, total)
   const count = Math.max(Math.ceil(end / pageSize) - first - 1, 0)
   return Array.from({ length: count }, (_, step) => first + 1 + step)
 }
@@ -47,20 +42,20 @@ export function newest(pages: readonly Stored<Page>[]): Stored<Page> {
 /**
  * The answer's bytes: the newest page's envelope around the window's chats.
  *
- * @param pages adjacent pages of one list, the first one at index `firstPageIndex(query)`
+ * @param pages adjacent pages of one list, the first one at index `firstPageIndex(window)`
  */
-export function cutWindow(query: ListQuery, pages: readonly Stored<Page>[]): Buffer {
+export function cutWindow(window: Window, pages: readonly Stored<Page>[]): Buffer {
   const [first] = pages
-  if (first && pages.length === 1 && isWhole(query, first.value)) return first.value.bytes
+  if (first && pages.length === 1 && isWhole(window, first.value)) return first.value.bytes
   const slices = pages.flatMap(({ value }, step) => {
-    const pageOffset = (firstPageIndex(query) + step) * pageSize
-    return cutPage(value, query.offset - pageOffset, query.offset + query.limit - pageOffset)
+    const pageOffset = (firstPageIndex(window) + step) * pageSize
+    return cutPage(value, window.offset - pageOffset, window.offset + window.limit - pageOffset)
   })
   return join(newest(pages).value, slices)
 }
 
 /** Whether the window takes all that its one page has: then nothing needs to be cut or copied. */
-function isWhole({ offset, limit }: ListQuery, page: Page): boolean {
+function isWhole({ offset, limit }: Window, page: Page): boolean {
   return offset % pageSize === 0 && limit >= countOf(page)
 }
 

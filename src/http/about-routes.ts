@@ -15,7 +15,12 @@ export interface AboutOptions {
 
 const directory = {
   service: 'helpcrunch-proxy: a caching proxy for the HelpCrunch chats API',
-  routes: { chats: '/chats{?sort,order,offset,limit}' },
+  routes: {
+    chats: '/chats{?sort,order,offset,limit}',
+    chat: '/chats/{id}',
+    messages: '/chats/{id}/messages{?offset,limit}',
+    search: 'POST /chats/search'
+  },
   docs: '/docs',
   openapi: '/openapi.yaml',
   health: { live: '/healthz', ready: '/readyz' }

@@ -39,12 +39,16 @@ export function allowedMethods(table: MethodTable, request: FastifyRequest, repl
   return new ServiceError('method_not_allowed', `This route takes ${allow}.`)
 }
 
-/** `:name` takes one segment, `*` the rest, and a trailing slash is accepted, as in the router. */
+/** A trailing slash is accepted, as in the router. */
 function patternOf(url: string): RegExp {
-  const source = url
-    .replace(/\/$/, '')
-    .replace(/[.+?^${}()|[\]\\]/g, '\\$&')
-    .replace(/:\w+/g, '[^/]+')
-    .replace(/\*/g, '.*')
-  return new RegExp(`^${source}/?$`)
+  const segments = url.replace(/\/$/, '').split('/').map(sourceOf)
+  return new RegExp(`^${segments.join('/')}/?$`)
+}
+
+/** `:name` takes one segment, `:name(^pattern$)` one of that pattern, `*` the rest. */
+function sourceOf(segment: string): string {
+  if (segment === '*') return '.*'
+  if (!segment.startsWith(':')) return segment.replace(/[.+?^${}()|[\]\\]/g, '\\$&')
+  const pattern = /\(\^(.*)\$\)$/.exec(segment)?.[1]
+  return pattern ?? '[^/]+'
 }

@@ -1,18 +1,20 @@
 /**
- * `GET /chats`: from a query to a list with its headers. What is cached how long, and what is
- * sent when, is decided further in; this file only says it in HTTP's words.
+ * The reads: from a query or a body to a window of a list, and to its answer with its headers. What
+ * is cached how long, and what is sent when, is decided further in; these files only say it in
+ * HTTP's words.
  */
 
-import type { FastifyInstance, FastifyReply } from 'fastify'
-import { formatCacheStatus } from '../cache-status.ts'
-import type { Chats, ListAnswer } from '../chats/chats.ts'
-import { type ListQuery, parseListQuery } from '../chats/query.ts'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Chats } from '../chats/chats.ts'
+import { chatList, messageList } from '../chats/lists.ts'
+import { type ListQuery, parseListQuery, parseMessageQuery, parseNoQuery } from '../chats/query.ts'
 import type { Clock } from '../clock.ts'
-import type { Timing } from '../ports.ts'
+import type { Need } from '../ports.ts'
 import { listLinks } from './links.ts'
 import { needOf } from './need.ts'
-import { sendRendering } from './representation.ts'
-import { listSchema } from './schemas.ts'
+import { chatSchema, listSchema, messagesSchema } from './read-schemas.ts'
+import { describeAnswer, sendRendering } from './representation.ts'
+import { addSearchRoute } from './search-route.ts'
 
 export interface ChatsRoutesOptions {
   readonly chats: Chats
@@ -21,39 +23,58 @@ export interface ChatsRoutesOptions {
   readonly maxWaitMs: number
 }
 
+/** Digits, and no more of them than any id has; anything else is no route. */
+const idPath = '/chats/:id(^\\d{1,30}$)'
+
 export function chatsRoutes(app: FastifyInstance, options: ChatsRoutesOptions): void {
   const { chats, clock, maxLimit, maxWaitMs } = options
+  const need = (request: FastifyRequest, reply: FastifyReply): Need =>
+    needOf(request, reply, clock, maxWaitMs)
+
   app.get('/chats', { schema: listSchema(maxLimit) }, async (request, reply) => {
-    const [path = '', search = ''] = splitTarget(request.raw.url ?? '')
+    const [path, search] = splitTarget(request)
     const query = parseListQuery(search, maxLimit)
-    const listed = chats.list(query, needOf(request, reply, clock, maxWaitMs))
+    const window = { list: chatList(query), offset: query.offset, limit: query.limit }
+    const listed = chats.list(window, need(request, reply))
     const answer = listed instanceof Promise ? await listed : listed
-    request.outcome = { cache: answer.status, ...(answer.timing && { timing: answer.timing }) }
-    describeFreshness(reply, answer)
     describeList(reply, path, query, answer.rendering.total)
-    if (answer.timing) reply.header('server-timing', formatTiming(answer.timing))
-    return sendRendering(request, reply, answer.rendering)
+    return sendRendering(request, reply, describeAnswer(request, reply, answer))
   })
+
+  app.get<ById>(idPath, { schema: chatSchema }, async (request, reply) => {
+    parseNoQuery(splitTarget(request)[1])
+    const found = await chats.chat(canonicalId(request), need(request, reply))
+    return sendRendering(request, reply, describeAnswer(request, reply, found))
+  })
+
+  const messages = { schema: messagesSchema(maxLimit) }
+  app.get<ById>(`${idPath}/messages`, messages, async (request, reply) => {
+    const [path, search] = splitTarget(request)
+    const query = parseMessageQuery(search, maxLimit)
+    const window = { list: messageList(canonicalId(request)), ...query }
+    const answer = await chats.list(window, need(request, reply))
+    describeList(reply, path, query, answer.rendering.total)
+    return sendRendering(request, reply, describeAnswer(request, reply, answer))
+  })
+
+  addSearchRoute(app, { chats, need, maxLimit })
 }
 
-function splitTarget(target: string): [string, string] {
-  const mark = target.indexOf('?')
-  return mark < 0 ? [target, ''] : [target.slice(0, mark), target.slice(mark + 1)]
+interface ById {
+  Params: { id: string }
 }
 
-/** RFC 9111 section 4.2: `max-age - Age` is what remains, so `max-age` is the whole lifetime. */
-function describeFreshness(reply: FastifyReply, answer: ListAnswer): void {
-  reply.header('cache-status', formatCacheStatus(answer.status))
-  reply.header('age', Math.floor(answer.ageMs / 1000))
-  reply.header('cache-control', `private, max-age=${Math.floor(answer.lifetimeMs / 1000)}`)
+/** One spelling per chat. */
+function canonicalId({ params }: FastifyRequest<ById>): string {
+  return params.id.replace(/^0+(?=\d)/, '')
+}
+
+function splitTarget({ raw: { url = '' } }: FastifyRequest): [path: string, search: string] {
+  const mark = url.indexOf('?')
+  return mark < 0 ? [url, ''] : [url.slice(0, mark), url.slice(mark + 1)]
 }
 
 function describeList(reply: FastifyReply, path: string, query: ListQuery, total: number): void {
   reply.header('x-total-count', total)
   reply.header('link', listLinks(path.replace(/\/$/, ''), query, total))
-}
-
-/** Server-Timing in milliseconds. */
-function formatTiming({ queueMs, upstreamMs }: Timing): string {
-  return `queue;dur=${queueMs.toFixed(1)}, upstream;dur=${upstreamMs.toFixed(1)}`
 }

@@ -4,20 +4,53 @@
  */
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { formatCacheStatus } from '../cache-status.ts'
+import type { ListAnswer } from '../chats/chats.ts'
 import type { Coding, Rendering } from '../chats/rendering.ts'
+import type { Timing } from '../ports.ts'
 import { entityTag, matchedTag } from './conditional.ts'
 import { acceptedCodings } from './content-coding.ts'
+
+/**
+ * Says what the cache did, how old the answer is and what it took. RFC 9111 section 4.2:
+ * `max-age - Age` is what remains of its freshness.
+ */
+export function describeAnswer(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  answer: ListAnswer
+): Rendering {
+  const { status, timing } = answer
+  request.outcome = { cache: status, ...(timing && { timing }) }
+  reply.header('cache-status', formatCacheStatus(status))
+  reply.header('age', Math.floor(answer.ageMs / 1000))
+  reply.header('cache-control', `private, max-age=${Math.floor(answer.lifetimeMs / 1000)}`)
+  if (timing) reply.header('server-timing', formatTiming(timing))
+  return answer.rendering
+}
+
+/** Server-Timing in milliseconds. */
+function formatTiming({ queueMs, upstreamMs }: Timing): string {
+  return `queue;dur=${queueMs.toFixed(1)}, upstream;dur=${upstreamMs.toFixed(1)}`
+}
 
 /** 200 with the body, or 304 without (RFC 9110 section 15.4.5: same headers, no content). */
 export function sendRendering(request: FastifyRequest, reply: FastifyReply, rendering: Rendering) {
   const { body, coding } = choose(rendering, request.headers['accept-encoding'])
   const tag = entityTag(rendering.digest, coding)
   addVary(reply, 'Accept-Encoding')
-  const matched = matchedTag(request.headers['if-none-match'], rendering.digest, tag)
+  const matched = isSafe(request)
+    ? matchedTag(request.headers['if-none-match'], rendering.digest, tag)
+    : undefined
   reply.header('etag', matched ?? tag)
   if (matched !== undefined) return reply.code(304).send()
   if (coding !== undefined) reply.header('content-encoding', coding)
   return reply.type('application/json; charset=utf-8').send(body)
+}
+
+/** RFC 9110 section 13.1.2: 304 is for GET and HEAD; a search is neither. */
+function isSafe({ method }: FastifyRequest): boolean {
+  return method === 'GET' || method === 'HEAD'
 }
 
 /** The best that is there; if it is not the client's first wish, that one for the next time. */

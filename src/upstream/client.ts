@@ -75,15 +75,17 @@ function patientTimer(clock: Clock, delayMs: number, run: () => void): Timer {
   return { cancel: () => timer.cancel() }
 }
 
-function requestOf({ baseUrl, apiKey }: UpstreamOptions, call: Call) {
+function requestOf({ baseUrl, apiKey }: UpstreamOptions, { body, target }: Call) {
   return {
-    method: 'GET' as const,
-    path: baseUrl.pathname.replace(/\/$/, '') + call.target,
+    method: body === undefined ? ('GET' as const) : ('POST' as const),
+    path: baseUrl.pathname.replace(/\/$/, '') + target,
+    body: body ?? null,
     headers: {
       authorization: `Bearer ${apiKey}`,
       accept: 'application/json',
       'accept-encoding': 'gzip, br',
-      'user-agent': 'helpcrunch-proxy'
+      'user-agent': 'helpcrunch-proxy',
+      ...(body !== undefined && { 'content-type': 'application/json' })
     }
   }
 }

@@ -25,20 +25,50 @@ const openBracket = 0x5b
 const longestMessage = 500
 const mostEntries = 20
 
-/** @throws {ServiceError} for anything but a 200 with a list of at most `limit` chats. */
-export function decodePage(response: Response, { limit }: Call): Page {
+/**
+ * A list, a bare chat, or the word that there is no such chat.
+ *
+ * @throws {ServiceError} for anything else than a 200 of the shape that the call asks for, with at
+ *   most `limit` items, or a 404 where there may be none
+ */
+export function decodePage(response: Response, { limit, list }: Call): Page {
+  const isOfOneChat = list.of === 'chat' || list.of === 'messages'
+  if (response.status === 404 && isOfOneChat) return absent
   if (response.status !== 200) throw errorOf(response)
+  return list.of === 'chat' ? decodeChat(response) : decodeList(response, limit)
+}
+
+const absent: Page = {
+  ...{ absent: true, bytes: Buffer.alloc(0), open: 0, close: 0, total: 0 },
+  ...{ spans: new Uint32Array(), ids: [], customers: [] }
+}
+
+function decodeChat(response: Response): Page {
+  const { span, members } = parseObject(response)
+  if (!members.has('id')) throw invalid(response, 'HelpCrunch sent an object that is not a chat')
+  const bytes = detached(response.body.subarray(span.start, span.end))
+  return {
+    bytes,
+    spans: Uint32Array.of(0, bytes.length),
+    open: 0,
+    close: bytes.length,
+    ...idsOf(bytes, [{ start: 0, end: bytes.length }]),
+    total: 1
+  }
+}
+
+function decodeList(response: Response, limit: number): Page {
   const list = parseList(response)
   const dataStart = list.members.get('data')!.start
   const spans = elementSpans(response.body, dataStart)
   if (spans.length > limit) {
     throw invalid(
       response,
-      `HelpCrunch sent ${spans.length} chats where at most ${limit} were asked for`
+      `HelpCrunch sent ${spans.length} items where at most ${limit} were asked for`
     )
   }
   if (spans.some(span => response.body[span.start] !== openBrace)) {
-    throw invalid(response, 'HelpCrunch sent a list that holds something other than chats')
+    throw invalid(response, 'HelpCrunch sent a list that holds something other than objects')
   }
   return {
     bytes: detached(response.body),
@@ -50,7 +80,7 @@ export function decodePage(response: Response, { limit }: Call): Page {
   }
 }
 
-/** The ids of the chats and of their customers, as text. */
+/** The ids of the items and of their customers, as text. */
 function idsOf(bytes: Buffer, chats: readonly Span[]): Pick<Page, 'ids' | 'customers'> {
   const members = chats.map(chat => memberSpans(bytes, chat.start))
   const textOf = (span: Span | undefined) =>
@@ -78,20 +108,26 @@ interface ParsedList {
 
 /** Checks the envelope: an object whose `data` is an array, with a total in either documented place. */
 function parseList(response: Response): ParsedList {
-  const parsed = parseJson(response)
-  const start = skipSpace(response.body, 0)
-  if (typeof parsed !== 'object' || response.body[start] !== openBrace) {
-    throw invalid(response, 'HelpCrunch sent JSON that is not an object')
-  }
-  const members = memberSpans(response.body, start)
+  const { members, parsed } = parseObject(response)
   const data = members.get('data')
   if (!data || response.body[data.start] !== openBracket) {
-    throw invalid(response, 'HelpCrunch sent an object without a list of chats')
+    throw invalid(response, 'HelpCrunch sent an object without a list')
   }
   const { meta, total: topLevel } = parsed as { meta?: { total?: unknown }; total?: unknown }
   const total = toCount(meta?.total) ?? toCount(topLevel)
   if (total === undefined) throw invalid(response, 'HelpCrunch sent a list without its total')
   return { members, total }
+}
+
+function parseObject(response: Response) {
+  const parsed = parseJson(response)
+  const start = skipSpace(response.body, 0)
+  if (typeof parsed !== 'object' || response.body[start] !== openBrace) {
+    throw invalid(response, 'HelpCrunch sent JSON that is not an object')
+  }
+  // It was accepted as JSON, so only white space can lie behind its last brace.
+  const span: Span = { start, end: response.body.lastIndexOf('}') + 1 }
+  return { parsed, members: memberSpans(response.body, start), span }
 }
 
 function parseJson(response: Response): unknown {

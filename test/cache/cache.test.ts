@@ -10,14 +10,13 @@ import type { Call, Page, Send } from '../../src/ports.ts'
 import { noForesight, noneIdle } from '../support/budget.ts'
 import { FakeClock, settled } from '../support/fake-clock.ts'
 import { needOf } from '../support/needs.ts'
-import { chatTexts, pageOf } from '../support/pages.ts'
+import { callTo, chatTexts, pageOf } from '../support/pages.ts'
 import { holds } from '../support/property.ts'
 
 const freshMs = 30_000
 const timing = { queueMs: 1, upstreamMs: 2 }
 const page = pageOf(chatTexts(2), 2)
 
-const callTo = (target: string): Call => ({ target, list: '/chats?', offset: 0, limit: 100 })
 const call = callTo('/chats?offset=0&limit=100')
 
 const cacheOn = (send: Send, maxBytes = 1e6) => {

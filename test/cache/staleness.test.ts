@@ -7,13 +7,13 @@ import t from 'tap'
 import { Cache } from '../../src/cache/cache.ts'
 import { formatCacheStatus } from '../../src/cache-status.ts'
 import { type ErrorCode, ServiceError } from '../../src/errors.ts'
-import type { Call, Conditions, Page, Send, Stored } from '../../src/ports.ts'
+import type { Conditions, Page, Send, Stored } from '../../src/ports.ts'
 import { noForesight } from '../support/budget.ts'
 import { FakeClock, settled } from '../support/fake-clock.ts'
 import { needOf } from '../support/needs.ts'
-import { chatTexts, pageOf, roomyShelf } from '../support/pages.ts'
+import { callTo, chatTexts, pageOf, roomyShelf } from '../support/pages.ts'
 
-const call: Call = { target: '/chats?offset=0&limit=100', list: '/chats?', offset: 0, limit: 100 }
+const call = callTo('/chats?offset=0&limit=100')
 const lifetimes = { freshMs: 30_000, staleWhileRevalidateMs: 60_000, staleIfErrorMs: 600_000 }
 const timing = { queueMs: 0, upstreamMs: 0 }
 const old = pageOf(chatTexts(1), 1)

@@ -5,12 +5,12 @@ import t from 'tap'
 import { MemoryStore } from '../../src/cache/memory-store.ts'
 import { type Coding, Rendering } from '../../src/chats/rendering.ts'
 import { type Rendered, Renderings, renderedBytes } from '../../src/chats/renderings.ts'
-import { chatsOf, chatTexts, pageOf, roomyShelf, storedAt } from '../support/pages.ts'
+import { chatsOf, chatTexts, pageOf, roomyShelf, storedAt, windowOf } from '../support/pages.ts'
 
 const texts = chatTexts(150)
 const first = storedAt(0, pageOf(texts.slice(0, 100), 150))
 const second = storedAt(5, pageOf(texts.slice(100), 150))
-const query = { offset: 90, limit: 20 }
+const query = windowOf({ offset: 90, limit: 20 })
 
 /** Waits for a coding to be made, which real threads do. */
 async function made(rendering: Rendering, coding: Coding): Promise<Buffer> {
@@ -40,7 +40,10 @@ t.test('a new version of a page, another window or another envelope is another a
   const renderings = new Renderings(roomyShelf())
   const one = renderings.of(query, [first, second], 'blue')
   t.not(renderings.of({ ...query, limit: 21 }, [first, second], 'blue'), one)
-  t.not(renderings.of({ ...query, order: 'asc' }, [first, second], 'blue'), one)
+  t.not(
+    renderings.of(windowOf({ offset: 90, limit: 20, order: 'asc' }), [first, second], 'blue'),
+    one
+  )
   const newer = storedAt(6, pageOf(texts.slice(100), 151))
   t.equal(renderings.of(query, [first, newer], 'blue').total, 151)
   const again = { ...first, storedAt: 7 }
@@ -68,7 +71,7 @@ t.test('a body that a coding would not make smaller stays plain', async t => {
 t.test('the codings count among the bytes that are kept', async t => {
   const store = new MemoryStore({ maxBytes: 1e6, weights: new Map() })
   const renderings = new Renderings(store.shelf<Rendered>('answer', renderedBytes))
-  const rendering = renderings.of({ offset: 0, limit: 50 }, [first], 'blue')
+  const rendering = renderings.of(windowOf({ offset: 0, limit: 50 }), [first], 'blue')
   const before = store.bytes
   const gzip = await made(rendering, 'gzip')
   t.equal(store.bytes, before + gzip.length)

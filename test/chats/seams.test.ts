@@ -11,7 +11,7 @@ import type { Call, Page, Send, Stored } from '../../src/ports.ts'
 import { chatsBehind, type Fetch } from '../support/chats.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { needOf } from '../support/needs.ts'
-import { chatsOf, chatTexts, holdsChats, pageFor, storedAt } from '../support/pages.ts'
+import { callTo, chatsOf, chatTexts, holdsChats, pageFor, storedAt } from '../support/pages.ts'
 
 /** A cache that keeps pages however old they are, unless a newer one is asked for. */
 function keeping(clock: FakeClock, list: () => readonly string[]) {
@@ -114,7 +114,7 @@ const stingy = (list: readonly string[], most: number) => {
   return { calls, send: completing(send) }
 }
 
-const first: Call = { target: '/chats?offset=0&limit=100', list: '/chats?', offset: 0, limit: 100 }
+const first = callTo('/chats?offset=0&limit=100')
 
 t.test('a page that comes back short is completed from where it ended, once', async t => {
   const list = chatTexts(300)

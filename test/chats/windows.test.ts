@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
-import type { ListQuery } from '../../src/chats/query.ts'
+import { chatList, type Window } from '../../src/chats/lists.ts'
 import {
   cutWindow,
   firstPageIndex,
@@ -12,19 +12,18 @@ import {
   pageCall,
   pageSize
 } from '../../src/chats/windows.ts'
-import { chatTexts, holdsChats, pageFor, pageOf, storedAt } from '../support/pages.ts'
+import { chatTexts, holdsChats, pageFor, pageOf, storedAt, windowOf } from '../support/pages.ts'
 import { holds } from '../support/property.ts'
 
 const chats = chatTexts(750)
 
 const total = fc.nat(chats.length)
-const window: fc.Arbitrary<ListQuery> = fc.record({
-  offset: fc.nat(900),
-  limit: fc.integer({ min: 1, max: 500 })
-})
+const window = fc
+  .record({ offset: fc.nat(900), limit: fc.integer({ min: 1, max: 500 }) })
+  .map(windowOf)
 const space = fc.string({ unit: fc.constantFrom(' ', '\n', '\t'), maxLength: 2 })
 
-const indexesOf = (query: ListQuery, total: number) => [
+const indexesOf = (query: Window, total: number) => [
   firstPageIndex(query),
   ...furtherPageIndexes(query, total)
 ]
@@ -34,7 +33,7 @@ t.test('cutting a window from its pages is slicing the list', async t => {
     const list = chats.slice(0, count)
     const spelling = { before: `{"data":${left}[${left}`, separator: `${left},${right}` }
     const pages = indexesOf(query, count).map(index =>
-      storedAt(index, pageFor(pageCall(query, index), list, spelling))
+      storedAt(index, pageFor(pageCall(query.list, index), list, spelling))
     )
     const body = cutWindow(query, pages)
     assert(holdsChats(body, list.slice(query.offset, query.offset + query.limit)))
@@ -61,7 +60,7 @@ t.test('a window touches no more pages than it must', async t => {
 
 t.test('any window asks for aligned pages, by explicit offset and limit', async t => {
   const property = fc.property(window, query => {
-    const { target, offset, limit } = pageCall(query, firstPageIndex(query))
+    const { target, offset, limit } = pageCall(query.list, firstPageIndex(query))
     assert.equal(target, `/chats?offset=${offset}&limit=100`)
     assert.equal(offset % pageSize, 0)
     assert.equal(limit, pageSize)
@@ -71,7 +70,7 @@ t.test('any window asks for aligned pages, by explicit offset and limit', async 
 })
 
 t.test('the call for a page names its list first', async t => {
-  const list = { sort: 'chats.closedAt', order: 'desc' } as const
+  const list = chatList({ sort: 'chats.closedAt', order: 'desc' })
   t.equal(pageCall(list, 3).target, '/chats?sort=chats.closedAt&order=desc&offset=300&limit=100')
 })
 
@@ -79,7 +78,7 @@ t.test('a joined answer has the envelope of the newest page', async t => {
   const list = chatTexts(200)
   const older = pageOf(list.slice(0, 100), 200, { before: '{"old":1,"data":[' })
   const newer = pageOf(list.slice(100), 201, { before: '{"new":1,"data":[' })
-  const query = { offset: 0, limit: 200 }
+  const query = windowOf({ offset: 0, limit: 200 })
   const body = cutWindow(query, [storedAt(1, older), storedAt(2, newer)])
   t.match(JSON.parse(body.toString()), { new: 1, meta: { total: 201 } })
   t.ok(holdsChats(body, list))
@@ -96,6 +95,6 @@ t.test('the newest page is the one that arrived last', async t => {
 t.test('an empty page among others leaves no stray comma', async t => {
   const list = chatTexts(100)
   const pages = [storedAt(1, pageOf(list, 200)), storedAt(2, pageOf([], 100))]
-  t.ok(holdsChats(cutWindow({ offset: 0, limit: 200 }, pages), list))
-  t.ok(holdsChats(cutWindow({ offset: 100, limit: 100 }, [pages[1]!]), []))
+  t.ok(holdsChats(cutWindow(windowOf({ offset: 0, limit: 200 }), pages), list))
+  t.ok(holdsChats(cutWindow(windowOf({ offset: 100, limit: 100 }), [pages[1]!]), []))
 })

@@ -46,7 +46,7 @@ function routesOf({ service }: Stack): string[] {
     const depth = indent.length / 4
     parents.length = depth
     parents[depth] = (parents[depth - 1] ?? '') + part
-    const path = (parents[depth] ?? '').replaceAll(/:(\w+)/g, '{$1}')
+    const path = (parents[depth] ?? '').replaceAll(/:(\w+)(\(.*?\$\))?/g, '{$1}')
     return methods.split(', ').map(method => `${method} ${path}`)
   })
 }

@@ -7,6 +7,7 @@ import t from 'tap'
 import { type Contact, type ErrorCode, type ErrorOptions, ServiceError } from '../../src/errors.ts'
 import { guardMs } from '../../src/schedule/ledger.ts'
 import { settled } from '../support/fake-clock.ts'
+import { callTo } from '../support/pages.ts'
 import { type Rig, rig } from '../support/schedule.ts'
 
 const broken = (code: ErrorCode, contact: Contact, options: ErrorOptions = {}) =>
@@ -493,7 +494,7 @@ t.test("a call that another team comes to want goes in that team's turn", async 
       join = listener
     }
   }
-  void schedule.send({ target: 'shared', list: '', offset: 0, limit: 100 }, need)
+  void schedule.send(callTo('shared'), need)
   teams.add('green')
   join('green')
   ask('own', { team: 'green' })

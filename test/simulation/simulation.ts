@@ -13,7 +13,7 @@ import { openJournal } from '../../src/schedule/journal.ts'
 import { giveUpMarginMs } from '../../src/schedule/ledger.ts'
 import { joinRooms, type Rooms } from '../../src/service.ts'
 import { FakeClock } from '../support/fake-clock.ts'
-import { chatsOf } from '../support/pages.ts'
+import { chatsOf, windowOf } from '../support/pages.ts'
 import { chats, World } from './world.ts'
 
 export interface Run {
@@ -187,7 +187,7 @@ class Simulation {
         deadline: now + waitMs,
         signal: controller.signal
       } as const
-      Promise.resolve(this.#rooms.chats.list({ offset, limit }, need))
+      Promise.resolve(this.#rooms.chats.list(windowOf({ offset, limit }), need))
         .then(
           answer => this.#answered(answer.rendering.body, offset, limit),
           error => this.#failed(error)

@@ -3,18 +3,13 @@
 import type { Test } from 'tap'
 import { systemClock } from '../../src/clock.ts'
 import { ServiceError } from '../../src/errors.ts'
-import type { Call } from '../../src/ports.ts'
 import { createUpstream, type Upstream, type UpstreamOptions } from '../../src/upstream/client.ts'
+import { callTo } from './pages.ts'
 import { apiKey } from './stack.ts'
 
 export const maxBodyBytes = 256 * 1024
 
-export const firstPage: Call = {
-  target: '/chats?offset=0&limit=100',
-  list: '/chats?',
-  offset: 0,
-  limit: 100
-}
+export const firstPage = callTo('/chats?offset=0&limit=100')
 
 export function upstreamTo(t: Test, url: string, options: Partial<UpstreamOptions> = {}): Upstream {
   const upstream = createUpstream({

@@ -4,7 +4,7 @@ import { Chats, type ListAnswer } from '../../src/chats/chats.ts'
 import type { ListQuery } from '../../src/chats/query.ts'
 import type { Need, PageSource } from '../../src/ports.ts'
 import { FakeClock } from './fake-clock.ts'
-import { roomyShelf, sourceOf } from './pages.ts'
+import { roomyShelf, sourceOf, windowOf } from './pages.ts'
 
 export type Fetch = PageSource['fetch']
 
@@ -15,9 +15,9 @@ export interface OpenAnswer extends ListAnswer {
 
 export function chatsBehind(fetch: Fetch | PageSource, clock = new FakeClock()) {
   const pages = typeof fetch === 'function' ? sourceOf(fetch) : fetch
-  const chats = new Chats({ clock, pages, renderings: roomyShelf() })
+  const chats = new Chats({ clock, pages, renderings: roomyShelf(), ends: roomyShelf() })
   const list = async (query: ListQuery, need: Need): Promise<OpenAnswer> => {
-    const answer = await chats.list(query, need)
+    const answer = await chats.list(windowOf(query), need)
     return { ...answer, body: answer.rendering.body, total: answer.rendering.total }
   }
   return { list, forgetEnds: () => chats.forgetEnds() }

@@ -4,6 +4,8 @@
  * one is found out.
  */
 
+import { chatList, type Window } from '../../src/chats/lists.ts'
+import type { ListQuery } from '../../src/chats/query.ts'
 import type { Call, Found, Need, Page, PageSource, Shelf, Stored } from '../../src/ports.ts'
 
 /** `count` chats as JSON texts, each different, with ids from `first`. */
@@ -34,6 +36,15 @@ export function pageOf(chats: readonly string[], total: number, spelling: Spelli
   const ids = chats.map(chat => String(JSON.parse(chat).id ?? ''))
   const customers = chats.map(chat => String(JSON.parse(chat).customer?.id ?? ''))
   return { bytes, spans: Uint32Array.from(spans), open, close: end, ids, customers, total }
+}
+
+export function windowOf({ limit, offset, ...name }: ListQuery): Window {
+  return { list: chatList(name), offset, limit }
+}
+
+/** A call for a page of chats, in whatever words. */
+export function callTo(target: string): Call {
+  return { list: chatList({}), target, offset: 0, limit: 100 }
 }
 
 /** What an upstream with this list answers to a call. */

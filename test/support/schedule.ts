@@ -8,6 +8,7 @@ import type { Event, Need, Page, Priority } from '../../src/ports.ts'
 import { noJournal } from '../../src/schedule/journal.ts'
 import { Schedule, type ScheduleOptions } from '../../src/schedule/schedule.ts'
 import { FakeClock } from './fake-clock.ts'
+import { callTo } from './pages.ts'
 
 const emptyPage: Page = {
   bytes: Buffer.from('{"data":[],"meta":{"total":0}}'),
@@ -86,7 +87,7 @@ export function rig({ latencyMs, ...options }: RigOptions = {}): Rig {
     const need: Need = { team, priority, deadline: clock.now() + waitMs, signal: caller.signal }
     const note = (code: string, retryAfterMs?: number) =>
       outcomes.set(target, { at: clock.now(), code, retryAfterMs })
-    schedule.send({ target, list: '', offset: 0, limit: 100 }, need).then(
+    schedule.send(callTo(target), need).then(
       () => note('ok'),
       error => note(error instanceof ServiceError ? error.code : 'left', error?.retryAfterMs)
     )

@@ -4,18 +4,14 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
 import { ServiceError } from '../../src/errors.ts'
-import type { Call, Page } from '../../src/ports.ts'
+import type { Page } from '../../src/ports.ts'
 import { decodePage, errorEntries, type Response } from '../../src/upstream/decode.ts'
 import { arrayOf, nameText, objectText, valueText } from '../support/json-text.ts'
+import { callTo } from '../support/pages.ts'
 import { holds } from '../support/property.ts'
 import { refusalOf } from '../support/refusals.ts'
 
-const firstPage: Call = {
-  target: '/chats?offset=0&limit=100',
-  list: '/chats?',
-  offset: 0,
-  limit: 100
-}
+const firstPage = callTo('/chats?offset=0&limit=100')
 
 const responseOf = (body: string | Buffer, about: Partial<Response> = {}): Response => ({
   status: 200,

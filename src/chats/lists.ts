@@ -1,0 +1,65 @@
+/**
+ * What there is upstream, as lists with canonical calls: the upstream always gets explicit offset
+ * and limit, and what is the same has the same name, however a caller spelled it.
+ */
+
+import type { Call, List } from '../ports.ts'
+import { type ListName, listParameters } from './query.ts'
+import { anySearch, chatTag, sortTag } from './tags.ts'
+
+/** What a caller asked for: items `offset` up to, not including, `offset + limit` of a list. */
+export interface Window {
+  readonly list: List
+  readonly offset: number
+  readonly limit: number
+}
+
+/** The chats, in one of their orders. */
+export function chatList(name: ListName): List {
+  return listBelow({
+    of: 'chats',
+    name: `/chats?${listParameters(name)}`,
+    tags: [sortTag(name.sort ?? '')]
+  })
+}
+
+/** @param chatId digits */
+export function messageList(chatId: string): List {
+  return listBelow({ of: 'messages', name: `/chats/${chatId}/messages?`, tags: [chatTag(chatId)] })
+}
+
+/** One chat; its only part is itself. @param chatId digits */
+export function singleChat(chatId: string): List {
+  const list: List = {
+    of: 'chat',
+    name: `/chats/${chatId}`,
+    tags: [chatTag(chatId)],
+    part: (offset, limit) => ({ list, target: list.name, offset, limit })
+  }
+  return list
+}
+
+/** @param members the canonical JSON members of the search, without its offset and limit */
+export function searchList(members: readonly string[]): List {
+  const target = '/chats/search'
+  const list: List = {
+    of: 'search',
+    name: `${target} {${members.join()}}`,
+    tags: [anySearch],
+    part: (offset, limit) => {
+      const body = `{${[...members, `"offset":${offset}`, `"limit":${limit}`].join()}}`
+      return { list, target, body, offset, limit }
+    }
+  }
+  return list
+}
+
+function listBelow(about: Omit<List, 'part'>): List {
+  const list: List = {
+    ...about,
+    part: (offset, limit): Call => {
+      return { list, target: `${about.name}offset=${offset}&limit=${limit}`, offset, limit }
+    }
+  }
+  return list
+}
