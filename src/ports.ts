@@ -7,6 +7,7 @@
 
 import type { CacheStatus } from './cache-status.ts'
 import type { ServiceError } from './errors.ts'
+import type { Page } from './page.ts'
 
 /** `interactive`: somebody waits. `refresh`: a stale page behind an answer. `bulk`: exports. */
 export type Priority = 'interactive' | 'refresh' | 'bulk'
@@ -77,27 +78,6 @@ export interface Call {
 /** Equal for equal calls, and for no others. */
 export function keyOf({ body, target }: Call): string {
   return body === undefined ? target : `${target} ${body}`
-}
-
-/**
- * A page of a list, kept as the bytes the upstream sent. Item `i` is
- * `bytes[spans[2 * i]]` up to, not including, `bytes[spans[2 * i + 1]]`; the `data` array opens
- * just before `open` and closes at `close`, so the envelope is what lies outside of them. A single
- * chat is a page of one without an envelope.
- */
-export interface Page {
-  /** There is no such chat: an answer, and for a while the right one. */
-  readonly absent?: true
-  readonly bytes: Buffer
-  readonly spans: Uint32Array
-  readonly open: number
-  readonly close: number
-  /** The text of each item's id, which may have more digits than a double holds; empty if none. */
-  readonly ids: readonly string[]
-  /** The same of each item's customer. */
-  readonly customers: readonly string[]
-  /** How many items the whole list had. */
-  readonly total: number
 }
 
 /** A stored response. Absolute instants (`Clock.now()`), so freshness is a comparison. */

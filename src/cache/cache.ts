@@ -9,12 +9,12 @@
 import type { CacheStatus, ForwardReason } from '../cache-status.ts'
 import type { Clock } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
+import type { Page } from '../page.ts'
 import {
   type Call,
   type Found,
   keyOf,
   type Need,
-  type Page,
   type PageSource,
   type Priority,
   type Send,
@@ -236,7 +236,7 @@ export class Cache implements PageSource {
     const spread = call.offset > 0 ? random() : 0
     const content = this.#compared(page, store.get(keyOf(call), need.team), requestedAt)
     const arrival = { ...content, requestedAt, now, random: spread }
-    const response = stored(arrival, page.absent ? briefly(lifetimes) : lifetimes)
+    const response = stored(arrival, page.isAbsent ? briefly(lifetimes) : lifetimes)
     return { stored: response, kept: store.set(keyOf(call), response, need.team), timing }
   }
 
@@ -253,12 +253,9 @@ export class Cache implements PageSource {
   }
 }
 
-/** A short string, and its place in the array. */
-const bytesPerId = 40
-
 /** What a stored page takes in memory. */
 export function storedBytes({ value }: Stored<Page>): number {
-  return value.bytes.length + value.spans.byteLength + 2 * value.ids.length * bytesPerId
+  return value.byteLength
 }
 
 const neverAborted = new AbortController().signal
@@ -284,7 +281,7 @@ function forwarded(
   { kept, stored }: Landed,
   collapsed: boolean
 ): CacheStatus {
-  const status = stored.value.absent ? 404 : 200
+  const status = stored.value.isAbsent ? 404 : 200
   return { kind: 'forward', reason, status, stored: kept, collapsed }
 }
 

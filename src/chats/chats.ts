@@ -8,7 +8,8 @@
 import { type CacheStatus, combineCacheStatus } from '../cache-status.ts'
 import type { Clock } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
-import type { Found, Need, Page, PageSource, Shelf, Stored, Timing } from '../ports.ts'
+import { Page } from '../page.ts'
+import type { Found, Need, PageSource, Shelf, Stored, Timing } from '../ports.ts'
 import { singleChat, type Window } from './lists.ts'
 import type { Rendering } from './rendering.ts'
 import { type Rendered, Renderings } from './renderings.ts'
@@ -76,7 +77,7 @@ export class Chats {
   #answer(window: Window, pages: readonly Found[], { team }: Need): ListAnswer {
     const stored = pages.map(page => page.stored)
     const end = newest(stored)
-    if (end.value.absent) throw notFound()
+    if (end.value.isAbsent) throw notFound()
     this.#remember(window, end, team)
     this.#readAhead(window, end.value.total, team)
     return answer(pages, this.#renderings.of(window, stored, team), this.#clock.now())
@@ -214,8 +215,8 @@ function marked(pages: readonly Found[]): Found[] {
 /** The page without its chats, in memory of its own so that the page itself can be forgotten. */
 function envelopeOf({ bytes, open, close, total }: Page): Page {
   const envelope = Buffer.concat([bytes.subarray(0, open), bytes.subarray(close)])
-  const none = { spans: new Uint32Array(), ids: [], customers: [] }
-  return { ...none, bytes: envelope, open, close: open, total }
+  const none = { spans: new Uint32Array(), idSpans: new Uint32Array() }
+  return new Page({ ...none, bytes: envelope, open, close: open, total })
 }
 
 function answer(pages: readonly Found[], rendering: Rendering, now: number): ListAnswer {

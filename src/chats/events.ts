@@ -4,7 +4,8 @@
  * the cache; the id may stand in several places, and where none is found everything is stale.
  */
 
-import type { Call, Page } from '../ports.ts'
+import type { Page } from '../page.ts'
+import type { Call } from '../ports.ts'
 import { sorts } from './query.ts'
 import { anySearch, chatTag, customerTag, sortTag } from './tags.ts'
 

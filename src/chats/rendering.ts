@@ -37,7 +37,8 @@ export class Rendering {
   readonly total: number
   /** Equal for equal bodies, and for no others. */
   readonly digest: string
-  readonly #coded = new Map<Coding, Buffer | undefined>()
+  /** Most answers are never asked for in a coding. */
+  #coded: Map<Coding, Buffer | undefined> | undefined
   readonly #onGrown: () => void
 
   /** @param onGrown called when a coding was made, which takes memory */
@@ -51,27 +52,28 @@ export class Rendering {
   /** Memory held. */
   get bytes(): number {
     let sum = this.body.length
-    for (const coded of this.#coded.values()) sum += coded?.length ?? 0
+    for (const coded of this.#coded?.values() ?? []) sum += coded?.length ?? 0
     return sum
   }
 
   /** The body in a coding; undefined if it is not there, yet or at all. */
   coded(coding: Coding): Buffer | undefined {
-    return this.#coded.get(coding)
+    return this.#coded?.get(coding)
   }
 
   /** Has the body made in a coding, once, if that is worth it. */
   prepare(coding: Coding): void {
-    if (this.#coded.has(coding) || this.body.length < worthCodingBytes) return
+    if (this.#coded?.has(coding) || this.body.length < worthCodingBytes) return
     // Without it the plain bytes do.
     this.#make(coding).catch(() => {})
   }
 
   async #make(coding: Coding): Promise<void> {
-    this.#coded.set(coding, undefined)
+    const made = this.#coded ?? new Map<Coding, Buffer | undefined>()
+    this.#coded = made.set(coding, undefined)
     const bytes = await coders[coding](this.body)
     if (bytes.length >= this.body.length) return
-    this.#coded.set(coding, bytes)
+    made.set(coding, bytes)
     this.#onGrown()
   }
 }

@@ -3,7 +3,8 @@
  * a lookup. An answer stays right as long as the versions of its pages are the same.
  */
 
-import type { Page, Shelf, Stored } from '../ports.ts'
+import type { Page } from '../page.ts'
+import type { Shelf, Stored } from '../ports.ts'
 import type { Window } from './lists.ts'
 import { Rendering } from './rendering.ts'
 import { cutWindow, newest } from './windows.ts'

@@ -3,7 +3,7 @@
  * lacks chats by the newest total, a chat that stands on both sides, totals that differ.
  */
 
-import type { Page } from '../ports.ts'
+import type { Page } from '../page.ts'
 import { pageSize } from './windows.ts'
 
 export interface Seam {
@@ -21,7 +21,7 @@ export interface Seam {
 export function seamOf(pages: readonly Page[], firstOffset: number, end: number): Seam | undefined {
   const short = pages.findIndex((page, at) => {
     const left = end - firstOffset - at * pageSize
-    return page.ids.length < Math.min(pageSize, left)
+    return page.count < Math.min(pageSize, left)
   })
   if (short >= 0) return { kind: 'short', at: short }
   const odd = pages.slice(0, -1).findIndex((page, at) => disagree(page, pages[at + 1]!))
@@ -30,6 +30,8 @@ export function seamOf(pages: readonly Page[], firstOffset: number, end: number)
 
 /** A list that shifted by one shows the last chat of a page again as the first of the next. */
 function disagree(page: Page, next: Page): boolean {
-  const last = page.ids.at(-1)
-  return page.total !== next.total || (last !== undefined && last !== '' && last === next.ids[0])
+  if (page.total !== next.total) return true
+  if (page.count === 0 || next.count === 0) return false
+  const last = page.idAt(page.count - 1)
+  return last !== '' && last === next.idAt(0)
 }

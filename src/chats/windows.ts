@@ -4,7 +4,8 @@
  * bytes the upstream sent. Pure: no fetching here.
  */
 
-import type { Call, List, Page, Stored } from '../ports.ts'
+import { Page } from '../page.ts'
+import type { Call, List, Stored } from '../ports.ts'
 import type { Window } from './lists.ts'
 
 /** Items in a page: the most that one upstream call returns. */
@@ -17,7 +18,7 @@ export function pageCall(list: List, index: number): Call {
 
 /** What is missing of a page that came back shorter than its own total says; undefined if nothing. */
 export function missingPart(call: Call, page: Page): Call | undefined {
-  const count = countOf(page)
+  const count = page.count
   const wanted = Math.min(call.limit, page.total - call.offset)
   return count < wanted ? call.list.part(call.offset + count, call.limit - count) : undefined
 }
@@ -56,23 +57,29 @@ export function cutWindow(window: Window, pages: readonly Stored<Page>[]): Buffe
 
 /** Whether the window takes all that its one page has: then nothing needs to be cut or copied. */
 function isWhole({ offset, limit }: Window, page: Page): boolean {
-  return offset % pageSize === 0 && limit >= countOf(page)
+  return offset % pageSize === 0 && limit >= page.count
 }
 
 /** Both parts of a page in one, in the later one's envelope. */
 export function joinParts(first: Page, rest: Page): Page {
-  const slices = [first, rest].flatMap(page => cutPage(page, 0, countOf(page)))
+  const slices = [first, rest].flatMap(page => cutPage(page, 0, page.count))
   const bytes = join(rest, slices)
   const restShift = rest.open + (slices[0]?.length ?? 0) + (slices.length > 1 ? 1 : 0)
-  const spans = [...shifted(first, rest.open), ...shifted(rest, restShift)]
-  const close = bytes.length - (rest.bytes.length - rest.close)
-  const ids = [...first.ids, ...rest.ids]
-  const customers = [...first.customers, ...rest.customers]
-  return { ...rest, bytes, spans: Uint32Array.from(spans), close, ids, customers }
+  const both = (of: (page: Page) => Uint32Array) =>
+    Uint32Array.from([...shifted(first, of, rest.open), ...shifted(rest, of, restShift)])
+  return new Page({
+    bytes,
+    spans: both(page => page.spans),
+    idSpans: both(page => page.idSpans),
+    open: rest.open,
+    close: bytes.length - (rest.bytes.length - rest.close),
+    total: rest.total
+  })
 }
 
-function shifted({ spans }: Page, to: number): number[] {
-  return Array.from(spans, at => at - spans[0]! + to)
+/** Where things stand once the page's first item stands at `to`. */
+function shifted(page: Page, of: (page: Page) => Uint32Array, to: number): Uint32Array {
+  return of(page).map(at => at - page.spans[0]! + to)
 }
 
 const comma = Buffer.from(',')
@@ -87,12 +94,8 @@ function join(envelope: Page, slices: readonly Buffer[]): Buffer {
 }
 
 /** Chats `from` up to, not including, `to` of a page: one slice, the separators are the upstream's. */
-function cutPage({ bytes, spans }: Page, from: number, to: number): Buffer[] {
+function cutPage({ bytes, count, spans }: Page, from: number, to: number): Buffer[] {
   const start = Math.max(from, 0)
-  const end = Math.min(to, spans.length / 2)
+  const end = Math.min(to, count)
   return start < end ? [bytes.subarray(spans[2 * start], spans[2 * end - 1])] : []
-}
-
-function countOf({ spans }: Page): number {
-  return spans.length / 2
 }

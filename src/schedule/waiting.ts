@@ -5,7 +5,8 @@
 
 import type { Timer } from '../clock.ts'
 import type { ServiceError } from '../errors.ts'
-import type { Call, Need, Page, Priority, Timing } from '../ports.ts'
+import type { Page } from '../page.ts'
+import type { Call, Need, Priority, Timing } from '../ports.ts'
 import type { Queued } from './fair-queue.ts'
 
 export interface Reply {

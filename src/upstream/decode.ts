@@ -6,7 +6,8 @@
 
 import { createHash } from 'node:crypto'
 import { type ErrorEntry, type ErrorOptions, ServiceError } from '../errors.ts'
-import type { Call, Page } from '../ports.ts'
+import { absentPage, Page } from '../page.ts'
+import type { Call } from '../ports.ts'
 import { elementSpans, memberSpans, type Span, skipSpace } from './json-spans.ts'
 
 /** An upstream response, whole: content decoded, header names in lower case. */
@@ -20,6 +21,7 @@ export interface Response {
 
 const openBrace = 0x7b
 const openBracket = 0x5b
+const quote = 0x22
 
 /** Longest upstream error text that is passed on. */
 const longestMessage = 500
@@ -33,28 +35,20 @@ const mostEntries = 20
  */
 export function decodePage(response: Response, { limit, list }: Call): Page {
   const isOfOneChat = list.of === 'chat' || list.of === 'messages'
-  if (response.status === 404 && isOfOneChat) return absent
+  if (response.status === 404 && isOfOneChat) return absentPage
   if (response.status !== 200) throw errorOf(response)
   return list.of === 'chat' ? decodeChat(response) : decodeList(response, limit)
-}
-
-const absent: Page = {
-  ...{ absent: true, bytes: Buffer.alloc(0), open: 0, close: 0, total: 0 },
-  ...{ spans: new Uint32Array(), ids: [], customers: [] }
 }
 
 function decodeChat(response: Response): Page {
   const { span, members } = parseObject(response)
   if (!members.has('id')) throw invalid(response, 'HelpCrunch sent an object that is not a chat')
   const bytes = detached(response.body.subarray(span.start, span.end))
-  return {
-    bytes,
-    spans: Uint32Array.of(0, bytes.length),
-    open: 0,
-    close: bytes.length,
-    ...idsOf(bytes, [{ start: 0, end: bytes.length }]),
-    total: 1
-  }
+  const whole: Span = { start: 0, end: bytes.length }
+  const idSpans = idSpansOf(bytes, [whole])
+  return new Page({
+    ...{ bytes, idSpans, spans: positions([whole]), open: 0, close: bytes.length, total: 1 }
+  })
 }
 
 function decodeList(response: Response, limit: number): Page {
@@ -70,27 +64,37 @@ function decodeList(response: Response, limit: number): Page {
   if (spans.some(span => response.body[span.start] !== openBrace)) {
     throw invalid(response, 'HelpCrunch sent a list that holds something other than objects')
   }
-  return {
+  return new Page({
     bytes: detached(response.body),
-    spans: Uint32Array.from(spans.flatMap(span => [span.start, span.end])),
+    spans: positions(spans),
+    idSpans: idSpansOf(response.body, spans),
     open: dataStart + 1,
     close: list.members.get('data')!.end - 1,
-    ...idsOf(response.body, spans),
     total: list.total
-  }
+  })
 }
 
-/** The ids of the items and of their customers, as text. */
-function idsOf(bytes: Buffer, chats: readonly Span[]): Pick<Page, 'ids' | 'customers'> {
-  const members = chats.map(chat => memberSpans(bytes, chat.start))
-  const textOf = (span: Span | undefined) =>
-    span ? bytes.toString('utf8', span.start, span.end).replace(/^"|"$/g, '') : ''
-  const customers = members.map(chat => {
-    const customer = chat.get('customer')
+function positions(spans: readonly Span[]): Uint32Array {
+  return Uint32Array.from(spans.flatMap(span => [span.start, span.end]))
+}
+
+/** Where the id of each item stands, and that of its customer. */
+function idSpansOf(bytes: Buffer, items: readonly Span[]): Uint32Array {
+  const found = items.flatMap(({ start }) => {
+    const members = memberSpans(bytes, start)
+    const customer = members.get('customer')
     const isObject = customer !== undefined && bytes[customer.start] === openBrace
-    return isObject ? textOf(memberSpans(bytes, customer.start).get('id')) : ''
+    const customers = isObject ? memberSpans(bytes, customer.start).get('id') : undefined
+    return [unquoted(bytes, members.get('id'), start), unquoted(bytes, customers, start)]
   })
-  return { ids: members.map(chat => textOf(chat.get('id'))), customers }
+  return positions(found)
+}
+
+/** A value's text, without quotes if it is a string; nothing, at `elsewhere`, if there is none. */
+function unquoted(bytes: Buffer, value: Span | undefined, elsewhere: number): Span {
+  if (!value) return { start: elsewhere, end: elsewhere }
+  const { end, start } = value
+  return bytes[start] === quote ? { start: start + 1, end: end - 1 } : value
 }
 
 /** The same bytes in memory of their own: a slice of a shared pool would keep the whole pool alive. */

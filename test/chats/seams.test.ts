@@ -7,7 +7,8 @@ import fc from 'fast-check'
 import t from 'tap'
 import { completing } from '../../src/chats/completion.ts'
 import { pageSize } from '../../src/chats/windows.ts'
-import type { Call, Page, Send, Stored } from '../../src/ports.ts'
+import type { Page } from '../../src/page.ts'
+import type { Call, Send, Stored } from '../../src/ports.ts'
 import { chatsBehind, type Fetch } from '../support/chats.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { needOf } from '../support/needs.ts'
@@ -124,7 +125,7 @@ t.test('a page that comes back short is completed from where it ended, once', as
     calls.map(({ target }) => target),
     [first.target, '/chats?offset=60&limit=40']
   )
-  t.strictSame(page.ids.length, 100)
+  t.strictSame(page.count, 100)
   t.ok(holdsChats(page.bytes, list.slice(0, 100)))
   t.ok(
     Array.from({ length: 100 }, (_, at) => at).every(
@@ -142,6 +143,6 @@ t.test('a page that is short even then is never passed on as complete', async t 
 
 t.test('the last page of a list is complete as it is', async t => {
   const { calls, send } = stingy(chatTexts(30), 100)
-  t.equal((await send(first, needOf())).page.ids.length, 30)
+  t.equal((await send(first, needOf())).page.count, 30)
   t.equal(calls.length, 1)
 })

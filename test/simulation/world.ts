@@ -7,7 +7,8 @@
 
 import type { Random } from '../../simulator/random.ts'
 import { ServiceError } from '../../src/errors.ts'
-import type { Call, Page } from '../../src/ports.ts'
+import type { Page } from '../../src/page.ts'
+import type { Call } from '../../src/ports.ts'
 import type { FakeClock } from '../support/fake-clock.ts'
 import { chatTexts, pageFor } from '../support/pages.ts'
 

@@ -6,7 +6,8 @@
 
 import { chatList, type Window } from '../../src/chats/lists.ts'
 import type { ListQuery } from '../../src/chats/query.ts'
-import type { Call, Found, Need, Page, PageSource, Shelf, Stored } from '../../src/ports.ts'
+import { Page } from '../../src/page.ts'
+import type { Call, Found, Need, PageSource, Shelf, Stored } from '../../src/ports.ts'
 
 /** `count` chats as JSON texts, each different, with ids from `first`. */
 export function chatTexts(count: number, first = 1): string[] {
@@ -33,9 +34,28 @@ export function pageOf(chats: readonly string[], total: number, spelling: Spelli
     return [start, end]
   })
   const bytes = Buffer.from(before + chats.join(separator) + after)
-  const ids = chats.map(chat => String(JSON.parse(chat).id ?? ''))
-  const customers = chats.map(chat => String(JSON.parse(chat).customer?.id ?? ''))
-  return { bytes, spans: Uint32Array.from(spans), open, close: end, ids, customers, total }
+  const idSpans = chats.flatMap((chat, position) =>
+    [ownId, customerId].flatMap(id => placesOf(id, chat, spans[2 * position]!))
+  )
+  return new Page({
+    bytes,
+    spans: Uint32Array.from(spans),
+    idSpans: Uint32Array.from(idSpans),
+    open,
+    close: end,
+    total
+  })
+}
+
+/** Good enough for chats of tests, whose own id comes first. */
+const ownId = /"id"\s*:\s*"?([^",}\s]+)/
+const customerId = /"customer"\s*:\s*\{[^}]*?"id"\s*:\s*"?([^",}\s]+)/
+
+function placesOf(id: RegExp, chat: string, start: number): [number, number] {
+  const found = id.exec(chat)
+  if (!found) return [start, start]
+  const end = start + Buffer.byteLength(chat.slice(0, found.index + found[0].length))
+  return [end - Buffer.byteLength(found[1]!), end]
 }
 
 export function windowOf({ limit, offset, ...name }: ListQuery): Window {

@@ -4,21 +4,14 @@
  */
 
 import { ServiceError } from '../../src/errors.ts'
-import type { Event, Need, Page, Priority } from '../../src/ports.ts'
+import type { Page } from '../../src/page.ts'
+import type { Event, Need, Priority } from '../../src/ports.ts'
 import { noJournal } from '../../src/schedule/journal.ts'
 import { Schedule, type ScheduleOptions } from '../../src/schedule/schedule.ts'
 import { FakeClock } from './fake-clock.ts'
-import { callTo } from './pages.ts'
+import { callTo, pageOf } from './pages.ts'
 
-const emptyPage: Page = {
-  bytes: Buffer.from('{"data":[],"meta":{"total":0}}'),
-  spans: new Uint32Array(),
-  open: 9,
-  close: 9,
-  ids: [],
-  customers: [],
-  total: 0
-}
+const emptyPage = pageOf([], 0)
 
 /** A call that reached the upstream and waits for its answer. */
 interface Arrived {
