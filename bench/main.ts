@@ -7,11 +7,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { budget } from './budget/budget.ts'
+import { memory } from './memory/memory.ts'
 import { leaveNothingBehind } from './processes.ts'
 import type { Suite, SuiteOptions } from './suite.ts'
 
 const suites: Readonly<Record<string, Suite>> = {
-  budget
+  budget,
+  memory
 }
 
 const resultsFolder = new URL('./results/', import.meta.url)

@@ -7,6 +7,7 @@ import closeWithGrace from 'close-with-grace'
 import { systemClock } from './clock.ts'
 import { type Config, ConfigError, readConfig } from './config.ts'
 import { createLogger, type Logger } from './observe/log.ts'
+import { watchMemory } from './observe/memory.ts'
 import { openJournal } from './schedule/journal.ts'
 import { giveUpMarginMs } from './schedule/ledger.ts'
 import { lockStateDir, StateLockedError } from './schedule/state-lock.ts'
@@ -39,12 +40,14 @@ async function start(config: Config, logger: Logger): Promise<void> {
     )
   }
   const service = await createService({ config, clock: systemClock, logger, journal })
+  const memory = watchMemory({ clock: systemClock, promisedBytes: promisedBytes(config) })
   closeWithGrace(
     { delay: config.SHUTDOWN_GRACE_SECONDS * 1000, logger: false },
     async ({ signal, err }) => {
       if (err) logger.fatal({ err }, 'the service failed')
       else logger.info({ signal }, 'shutting down')
       await shutDown(service, config)
+      memory.cancel()
       lock?.release()
       logger.info('stopped')
     }
@@ -55,6 +58,11 @@ async function start(config: Config, logger: Logger): Promise<void> {
     await service.admin.listen({ host: config.ADMIN_HOST, port: config.ADMIN_PORT })
   }
   await service.app.listen({ host: config.HOST, port: config.PORT })
+}
+
+/** Room for the cache, for what is made and thrown away around it, and for Node itself. */
+function promisedBytes({ CACHE_MAX_MB }: Config): number {
+  return (1.5 * CACHE_MAX_MB + 120) * 1024 * 1024
 }
 
 /** Readiness first, then the door, then whoever is still inside; nobody is cut off before the end. */

@@ -1,0 +1,114 @@
+/**
+ * What the service takes of the machine's memory while callers ask for a million different windows,
+ * and then for two hundred pages of two megabytes: the real process, real sockets, its resident set
+ * as the system sees it.
+ */
+
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { Pool } from 'undici'
+import { freePorts } from '../../simulator/free-ports.ts'
+import { kill, makeFolder, removeFolder, startScript } from '../processes.ts'
+import type { Suite } from '../suite.ts'
+import { formatTable } from '../table.ts'
+
+const cacheMb = 128
+/** Room for the cache, for what is being made and thrown away around it, and for Node itself. */
+const promisedMb = 1.5 * cacheMb + 120
+const distinctWindows = 1_000_000
+const largePages = 200
+const largePageBytes = 2_000_000
+/** Requests on their way at one time; calls to the upstream are as many as by default. */
+const concurrency = 64
+const samples = 10
+
+interface Sample {
+  readonly phase: string
+  readonly requests: number
+  readonly rssMb: number
+}
+
+export const memory: Suite = async () => {
+  const folder = makeFolder()
+  const upstream = startScript({
+    script: new URL('./upstream-process.ts', import.meta.url),
+    channel: true
+  })
+  const [{ baseUrl }] = await once(upstream, 'message')
+  const [port = 0] = await freePorts('127.0.0.1', [0])
+  const service = startScript({
+    script: new URL('../../src/main.ts', import.meta.url),
+    folder,
+    env: {
+      HELPCRUNCH_API_KEY: 'bench-key',
+      HELPCRUNCH_BASE_URL: baseUrl,
+      CACHE_MAX_MB: String(cacheMb),
+      LOG_LEVEL: 'warn',
+      PORT: String(port),
+      ADMIN_PORT: '0',
+      TEAM_RATE_LIMIT: '0',
+      UPSTREAM_LIMIT: '100000',
+      UPSTREAM_WINDOW_SECONDS: '1'
+    }
+  })
+  const pool = new Pool(`http://127.0.0.1:${port}`, { connections: concurrency })
+  try {
+    await ready(pool)
+    const measured = [sample('idle', 0, service.pid!)]
+    const walk = async (phase: string, requests: number, firstPage: number) => {
+      const perSample = requests / samples
+      for (let done = 0; done < requests; done += perSample) {
+        await ask(pool, firstPage + done, perSample)
+        measured.push(sample(phase, done + perSample, service.pid!))
+      }
+    }
+    await walk(`${distinctWindows.toLocaleString('en')} different windows`, distinctWindows, 0)
+    upstream.send(largePageBytes)
+    await once(upstream, 'message')
+    await walk(`${largePages} pages of 2 MB`, largePages, 2 * distinctWindows)
+    return report(measured)
+  } finally {
+    await pool.destroy()
+    await Promise.all([kill(service), kill(upstream)])
+    removeFolder(folder)
+  }
+}
+
+async function ready(pool: Pool): Promise<void> {
+  for (;;) {
+    const answer = await pool.request({ path: '/healthz', method: 'GET' }).catch(() => undefined)
+    await answer?.body.dump()
+    if (answer?.statusCode === 200) return
+    await new Promise(resolve => setTimeout(resolve, 50))
+  }
+}
+
+/** Every request is for a page of its own. */
+async function ask(pool: Pool, first: number, count: number): Promise<void> {
+  let next = first
+  const caller = async () => {
+    while (next < first + count) {
+      const path = `/chats?offset=${next++ * 100}&limit=100`
+      const { body, statusCode } = await pool.request({ path, method: 'GET' })
+      await body.dump({ limit: Infinity })
+      if (statusCode !== 200) throw new Error(`${path} was answered ${statusCode}`)
+    }
+  }
+  await Promise.all(Array.from({ length: concurrency }, caller))
+}
+
+function sample(phase: string, requests: number, pid: number): Sample {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  const rssMb = Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024)
+  return { phase, requests, rssMb }
+}
+
+function report(measured: readonly Sample[]) {
+  const most = Math.max(...measured.map(({ rssMb }) => rssMb))
+  const rows = measured.map(({ phase, requests, rssMb }) => [phase, requests, rssMb])
+  return {
+    table: formatTable(['asked for', 'requests', `RSS, MB (promised: ${promisedMb})`], rows),
+    results: { cacheMb, promisedMb, measured },
+    broken: most > promisedMb ? [`the service took ${most} MB, ${promisedMb} were promised`] : []
+  }
+}
