@@ -26,7 +26,7 @@ import { Flights } from './flights.ts'
 import { assess, invalidated, type Lifetimes, satisfies, stored } from './freshness.ts'
 import { Invalidations } from './invalidations.ts'
 import { Recently } from './recently.ts'
-import { nextPeriodMs } from './rhythm.ts'
+import { newsOf, Rhythm } from './rhythm.ts'
 
 export interface CacheOptions {
   readonly clock: Clock
@@ -77,6 +77,10 @@ const refreshEveryMs = 2000
 /** In this last part of its period, a page that is read is refreshed ahead. */
 const aheadPart = 1 / 10
 
+/** A page that is still fresh is fetched again if it had this many readers, or if the pressure is low. */
+const readsPerCallAhead = 60
+const lowPressure = 0.3
+
 /** From this many lifetimes on, a caller waits for the refresh if the budget idles. */
 const waitFromAge = 2
 
@@ -85,12 +89,16 @@ export class Cache implements PageSource {
   readonly #flights: Flights<Landed>
   /** When stored pages were last fetched again; the first fetch is none of these. */
   readonly #refetched: Recently
+  readonly #rhythm: Rhythm
+  /** How often each stored response was read. */
+  readonly #reads = new WeakMap<Stored<Page>, number>()
   readonly #invalidations = new Invalidations()
   #versions = 0
 
   constructor(options: CacheOptions) {
     this.#options = options
     this.#flights = new Flights(options.clock)
+    this.#rhythm = new Rhythm(options.lifetimes)
     this.#refetched = new Recently(Math.max(forceEveryMs, options.lifetimes.freshMs))
   }
 
@@ -99,6 +107,7 @@ export class Cache implements PageSource {
     const usable = this.#usable(this.#lookup(call, need.team), now)
     if (!usable) return undefined
     if (this.#mayServe(usable, call, need, now)) {
+      this.#reads.set(usable, (this.#reads.get(usable) ?? 0) + 1)
       if (this.#isDue(usable, need.team, now)) this.#refreshBehind(call, need.team, usable)
       return hit(usable, now)
     }
@@ -175,11 +184,20 @@ export class Cache implements PageSource {
   }
 
   /** Whether reading the page now sets off its refresh; as long as it is fresh, from idle budget. */
-  #isDue({ freshUntil, periodMs, refreshAt }: Stored<Page>, team: string, now: number): boolean {
+  #isDue(page: Stored<Page>, team: string, now: number): boolean {
+    const { freshUntil, periodMs, refreshAt } = page
     const { foresight, idle } = this.#options
     const isAhead = foresight.refreshAhead && refreshAt <= freshUntil
     if (now < refreshAt - (isAhead ? aheadPart * periodMs : 0)) return false
-    return now >= freshUntil || idle.hasSlot(team, 'refresh')
+    return now >= freshUntil || (this.#isShared(page) && idle.hasSlot(team, 'refresh'))
+  }
+
+  /** A call that need not be yet is to serve many, unless most of the budget is free anyway. */
+  #isShared(page: Stored<Page>): boolean {
+    return (
+      (this.#reads.get(page) ?? 0) >= readsPerCallAhead ||
+      this.#options.idle.pressure() < lowPressure
+    )
   }
 
   /** A page is fetched again at most once in a while, which grows as the budget shrinks. */
@@ -246,8 +264,9 @@ export class Cache implements PageSource {
     const firstMs = lifetimes.freshMs
     if (!known) return { value: page, version: ++this.#versions, periodMs: firstMs }
     const isSame = known.value.bytes.equals(page.bytes)
-    const looks = { elapsedMs: requestedAt - known.requestedAt, isSame }
-    const periodMs = foresight.adaptive ? nextPeriodMs(known.periodMs, looks, lifetimes) : firstMs
+    const news = isSame ? 0 : newsOf(known.value, page)
+    const elapsedMs = requestedAt - known.requestedAt
+    const periodMs = foresight.adaptive ? this.#rhythm.nextPeriodMs(news, elapsedMs) : firstMs
     if (isSame) return { value: known.value, version: known.version, periodMs }
     return { value: page, version: ++this.#versions, periodMs }
   }

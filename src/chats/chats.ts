@@ -101,7 +101,9 @@ export class Chats {
   #readAhead(window: Window, total: number, team: string): void {
     if (window.list.of === 'chat' || !this.#walks.goesOn(window, team)) return
     const next = firstPageIndex({ ...window, offset: window.offset + window.limit - 1 }) + 1
-    if (next * pageSize < total) this.#pages.readAhead(pageCall(window.list, next), team)
+    // Not before the next step of the walk needs it.
+    const needed = Math.min(window.offset + 2 * window.limit, total)
+    if (next * pageSize < needed) this.#pages.readAhead(pageCall(window.list, next), team)
   }
 
   /**

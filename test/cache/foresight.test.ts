@@ -14,6 +14,8 @@ import { needOf } from '../support/needs.ts'
 import { callTo, chatTexts, pageOf, roomyShelf } from '../support/pages.ts'
 
 const call = callTo('/chats?offset=0&limit=100')
+/** Another page, which never changes. */
+const quiet = callTo('/chats?offset=900&limit=100')
 const lifetimes = { freshMs: 30_000, staleWhileRevalidateMs: 60_000, staleIfErrorMs: 600_000 }
 
 /** A cache in front of an upstream whose page changes with every call, or never. */
@@ -21,9 +23,9 @@ function house(foresight: Partial<Foresight>, changes = true) {
   const clock = new FakeClock()
   const calls: Need['priority'][] = []
   const budget = { idle: true, pressure: 0 }
-  const send: Send = async (_, need) => {
-    calls.push(need.priority)
-    const page: Page = pageOf(chatTexts(changes ? calls.length : 1), 1)
+  const send: Send = async ({ target }, need) => {
+    if (target !== quiet.target) calls.push(need.priority)
+    const page: Page = pageOf(chatTexts(changes && target !== quiet.target ? calls.length : 1), 1)
     return { page, timing: { queueMs: 0, upstreamMs: 0 } }
   }
   const cache = new Cache({
@@ -63,30 +65,49 @@ t.test('not if the budget does not idle, nor if it is off', async t => {
   }
 })
 
-t.test('a page that keeps changing is refreshed sooner, from idle budget only', async t => {
+t.test('a page that changes more than others is refreshed sooner, from idle budget', async t => {
   for (const idle of [true, false]) {
-    const { readAt, budget } = house({ adaptive: true })
+    const { cache, readAt, budget, clock } = house({ adaptive: true })
+    await cache.fetch(quiet, needOf())
     await readAt(0)
+    await clock.advance(30_000)
+    await cache.fetch(quiet, needOf())
     await readAt(30_000)
     budget.idle = idle
     const known = 'interactive refresh'
-    t.same(await readAt(44_999), { status: 'hit', calls: known })
-    t.same(await readAt(45_000), { status: 'hit', calls: idle ? `${known} refresh` : known })
+    // A lifetime by the root of a half: twice the news that both pages have on the whole.
+    t.same(await readAt(51_200), { status: 'hit', calls: known })
+    t.same(await readAt(51_300), { status: 'hit', calls: idle ? `${known} refresh` : known })
   }
 })
 
 t.test(
-  'a page that keeps coming back the same is refreshed later, and not called fresh',
+  'a page is refreshed while it is fresh only for many readers, or at low pressure',
   async t => {
-    const { readAt, cache } = house({ adaptive: true }, false)
-    await readAt(0)
-    await readAt(30_000)
-    t.match(await readAt(74_999), { calls: 'interactive refresh' })
-    const { status } = await cache.fetch(call, needOf())
-    t.equal(formatCacheStatus(status), 'helpcrunch-proxy; hit; ttl=-15')
-    t.match(await readAt(75_000), { calls: 'interactive refresh refresh' })
+    for (const [readers, pressure, refreshed] of [
+      [10, 0.5, false],
+      [70, 0.5, true],
+      [10, 0.1, true]
+    ] as const) {
+      const { readAt, budget } = house({ refreshAhead: true })
+      budget.pressure = pressure
+      await readAt(0)
+      for (let reader = 0; reader < readers; reader++) await readAt(20_000)
+      const { calls } = await readAt(28_000)
+      t.equal(calls, refreshed ? 'interactive refresh' : 'interactive', `${readers}, ${pressure}`)
+    }
   }
 )
+
+t.test('a page that does not change is refreshed later, and not called fresh', async t => {
+  const { readAt, cache } = house({ adaptive: true }, false)
+  await readAt(0)
+  await readAt(30_000)
+  t.match(await readAt(83_999), { calls: 'interactive refresh' })
+  const { status } = await cache.fetch(call, needOf())
+  t.equal(formatCacheStatus(status), 'helpcrunch-proxy; hit; ttl=-24')
+  t.match(await readAt(84_000), { calls: 'interactive refresh refresh' })
+})
 
 t.test('without it every page is refreshed as soon as it is stale', async t => {
   const { readAt } = house({}, false)

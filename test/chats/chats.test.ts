@@ -236,13 +236,13 @@ t.test('what is stored whole is answered without asking for anything', async t =
   t.same([status, asked], [{ kind: 'hit', ttlMs: 1 }, []])
 })
 
-t.test('who walks a list has its next page read ahead, up to the end', async t => {
+t.test('who walks a list has its next page read ahead one step before, up to the end', async t => {
   const { asked, chats } = holding(chatTexts(435), 5)
   for (let offset = 0; offset < 435; offset += 50) {
     await chats.list({ offset, limit: 50 }, needOf())
   }
   const ahead = (offset: number) => `blue ahead ${offset}`
-  t.same(asked, [100, 200, 200, 300, 300, 400, 400].map(ahead))
+  t.same(asked, [100, 200, 300, 400].map(ahead))
 })
 
 t.test('jumping about, another list or another team is no walk', async t => {
