@@ -7,17 +7,19 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { budget } from './budget/budget.ts'
+import { cache } from './cache/cache.ts'
 import { memory } from './memory/memory.ts'
 import { leaveNothingBehind } from './processes.ts'
 import type { Suite, SuiteOptions } from './suite.ts'
 
 const suites: Readonly<Record<string, Suite>> = {
   budget,
+  cache,
   memory
 }
 
 const resultsFolder = new URL('./results/', import.meta.url)
-const usage = `npm run bench [${Object.keys(suites).join('|')}] [-- --windows <2 or more>]`
+const usage = `npm run bench [${Object.keys(suites).join('|')}] [-- --windows <2 or more> --seed <number>]`
 
 leaveNothingBehind()
 const { names, options } = readArguments()
@@ -40,16 +42,22 @@ function readArguments(): { names: string[]; options: SuiteOptions } {
   try {
     const { values, positionals } = parseArgs({
       allowPositionals: true,
-      options: { windows: { type: 'string', default: '5' } }
+      options: {
+        windows: { type: 'string', default: '5' },
+        seed: { type: 'string', default: '1' }
+      }
     })
-    const windows = Number(values.windows)
+    const [windows, seed] = [Number(values.windows), Number(values.seed)]
     if (!Number.isInteger(windows) || windows < 2) {
       throw new Error(`--windows: an integer from 2 on is needed; got "${values.windows}"`)
+    }
+    if (!Number.isInteger(seed)) {
+      throw new Error(`--seed: an integer is needed; got "${values.seed}"`)
     }
     const unknown = positionals.find(name => !Object.hasOwn(suites, name))
     if (unknown !== undefined) throw new Error(`there is no suite "${unknown}"`)
     const names = positionals.length > 0 ? positionals : Object.keys(suites)
-    return { names, options: { windows } }
+    return { names, options: { windows, seed } }
   } catch (error) {
     process.stderr.write(`bench: ${(error as Error).message}; usage: ${usage}\n`)
     process.exit(1)

@@ -6,6 +6,8 @@
 export interface SuiteOptions {
   /** How many windows of the upstream's allowance each run lasts; at least 2. */
   readonly windows: number
+  /** Names everything random that a suite makes up by itself. */
+  readonly seed: number
 }
 
 interface SuiteReport {
