@@ -144,7 +144,7 @@ class Ours implements Subject {
    * The newest of the pages that hold what the answer shows: an unchanged page is as true as on the
    * day it was taken last. All page sizes divide a page, so an answer is cut from one.
    */
-  #shown({ limit, list, offset }: Request, { body }: ListAnswer): Shown {
+  #shown({ limit, list, offset }: Request, { rendering: { body } }: ListAnswer): Shown {
     const { target, offset: pageOffset } = pageCall(lists[list]!, Math.floor(offset / pageSize))
     const from = offset - pageOffset
     for (const { page, snapshot } of this.#landed.get(target) ?? []) {
