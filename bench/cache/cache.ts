@@ -5,7 +5,15 @@
  */
 
 import type { Suite } from '../suite.ts'
-import { ablations, compared, rates, service, targetRates, withWebhooks } from './candidates.ts'
+import {
+  ablations,
+  compared,
+  rates,
+  service,
+  targetRates,
+  webhookRates,
+  withWebhooks
+} from './candidates.ts'
 import { type Figures, replay } from './replay.ts'
 import { brokenBy, comparison, spending } from './report.ts'
 import type { Candidate } from './subject.ts'
@@ -26,14 +34,17 @@ export const cache: Suite = async ({ seed, windows }) => {
     return all
   }
   const main = await runAll(compared, rates)
-  const others = await runAll([...ablations, withWebhooks], targetRates)
+  const others = [
+    ...(await runAll(ablations, targetRates)),
+    ...(await runAll([withWebhooks], webhookRates))
+  ]
   const own = main.filter(one => one.candidate === service.name)
   const ofTargets = own.filter(one => targetRates.some(rate => rate === one.requestsPerSecond))
   const tables = [comparison(main), comparison([...ofTargets, ...others])]
   return {
     table: [...tables, spending([...own, ...others]), explanationOf(seed, minutes)].join('\n\n'),
     results: { seed, minutes, figures: [...main, ...others] },
-    broken: brokenBy(main)
+    broken: brokenBy([...main, ...others])
   }
 }
 

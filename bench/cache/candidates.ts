@@ -8,6 +8,9 @@ import type { Candidate } from './subject.ts'
 export const rates = [2, 4, 20, 200, 500] as const
 export const targetRates = [20, 200, 500] as const
 
+/** Looking for what an event made stale costs real time, too. */
+export const webhookRates = [20, 200] as const
+
 export const exact = exactUrls
 export const service = ours({ name: 'helpcrunch-proxy' })
 

@@ -6,7 +6,7 @@
 
 import type { ListAnswer } from '../../src/chats/chats.ts'
 import { staleTags } from '../../src/chats/events.ts'
-import { listParameters } from '../../src/chats/query.ts'
+import { chatList } from '../../src/chats/lists.ts'
 import { pageCall, pageSize } from '../../src/chats/windows.ts'
 import { parseConfig } from '../../src/config.ts'
 import type { Call, Need, Page } from '../../src/ports.ts'
@@ -52,15 +52,13 @@ const environmentOfAll = {
 
 const neverAborted = new AbortController().signal
 
-const listIndexes = new Map<string, number>(
-  lists.map((list, index) => [`/chats?${listParameters(list)}`, index])
-)
+const chatLists = lists.map(chatList)
+const indexes = new Map(chatLists.map(({ name }, index) => [name, index] as const))
 
 /** A page as it arrived. */
 interface Landed {
   readonly snapshot: Snapshot
   readonly page: Page
-  readonly at: number
 }
 
 /** Of each target: an answer is never cut from an older one. */
@@ -91,7 +89,7 @@ class Ours implements Subject {
     const { list, offset, limit, team } = request
     const deadline = this.#world.clock.now() + queueMaxWaitMs
     const need: Need = { team, priority: 'interactive', deadline, signal: neverAborted }
-    const answer = await this.#rooms.chats.list({ ...lists[list]!, offset, limit }, need)
+    const answer = await this.#rooms.chats.list({ list: chatLists[list]!, offset, limit }, need)
     return [this.#shown(request, answer)]
   }
 
@@ -119,25 +117,26 @@ class Ours implements Subject {
   }
 
   async #attempt(call: Call): Promise<Page> {
-    const { clock, upstream } = this.#world
     const landed = this.#landed.get(call.target) ?? []
     this.#landed.set(call.target, landed)
     const purpose = this.#purposeOf(call, landed[0])
     this.#counts[purpose] = (this.#counts[purpose] ?? 0) + 1
-    const list = listIndexes.get(call.list)!
-    const snapshot = await upstream.take({ list, offset: call.offset, limit: call.limit })
+    const { offset, limit } = call
+    const list = indexes.get(call.list.name)!
+    const snapshot = await this.#world.upstream.take({ list, offset, limit })
     const page = pageOf(snapshot.chats.map(textOf(snapshot)), snapshot.total)
-    landed.unshift({ snapshot, page, at: clock.now() })
+    landed.unshift({ snapshot, page })
     landed.length = Math.min(landed.length, landedKept)
     return page
   }
 
   #purposeOf(call: Call, latest: Landed | undefined): string {
-    const priority = this.#needs.get(call)?.priority
-    if (priority === 'bulk') return 'read ahead'
-    if (priority === 'interactive') return latest ? 'waited for again' : 'waited for first'
-    const ageMs = this.#world.clock.now() - (latest?.at ?? -Infinity)
-    return ageMs < freshMs ? 'refresh of fresh' : 'refresh of stale'
+    const need = this.#needs.get(call)
+    if (need?.priority === 'bulk') return 'read ahead'
+    if (need?.priority !== 'refresh') return latest ? 'waited for again' : 'waited for first'
+    // A refresh may wait as long as the old page may be served while it is refreshed.
+    const staleAt = need.deadline - staleWhileRevalidateMs
+    return this.#world.clock.now() < staleAt ? 'refresh of fresh' : 'refresh of stale'
   }
 
   /**
@@ -145,7 +144,7 @@ class Ours implements Subject {
    * day it was taken last. All page sizes divide a page, so an answer is cut from one.
    */
   #shown({ limit, list, offset }: Request, { rendering: { body } }: ListAnswer): Shown {
-    const { target, offset: pageOffset } = pageCall(lists[list]!, Math.floor(offset / pageSize))
+    const { target, offset: pageOffset } = pageCall(chatLists[list]!, Math.floor(offset / pageSize))
     const from = offset - pageOffset
     for (const { page, snapshot } of this.#landed.get(target) ?? []) {
       const to = Math.min(from + limit, snapshot.chats.length)
