@@ -81,6 +81,9 @@ interface State {
   lastFailure: ErrorCode
 }
 
+/** For those who look and do not send. */
+export type BrakeView = Omit<Brake, 'hold' | 'sent' | 'succeeded' | 'failed'>
+
 export class Brake {
   readonly #options: BrakeOptions
   #state: State = {

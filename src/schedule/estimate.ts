@@ -6,7 +6,7 @@
  */
 
 import type { FairQueue, Judge, Queued } from './fair-queue.ts'
-import { hasRoom, judgeOf, type Shares } from './reserves.ts'
+import { judgeAt, nextChangeAt, type Shares } from './reserves.ts'
 import type { Sends } from './sends.ts'
 
 export interface Outlook<Item extends Queued> {
@@ -49,6 +49,7 @@ function playForward<Item extends Queued>(
   const ledger = sends.ledger.clone()
   const brake = sends.brake.clone()
   const queue = outlook.queue.clone()
+  const resources = { ledger, brake, shares }
   const answers = expectedAnswers(sends, outlook.now)
   let now = outlook.now
   while (now <= horizon) {
@@ -57,18 +58,15 @@ function playForward<Item extends Queued>(
       // That calls succeed is only assumed while nothing says otherwise.
       if (brake.mode(now) === 'open') brake.succeeded(answers[0].sentAt)
     }
-    const situation = { now, ledger, shares, bounds: brake.bounds(now) }
-    const ready = now >= brake.nextSendAt() && hasRoom(situation)
-    const judge = judgeOf(situation)
-    const turn = ready ? queue.take(judge) : undefined
-    if (ready && stop(turn?.item, judge)) return now
+    const judge = judgeAt(now, resources)
+    const turn = judge && queue.take(judge)
+    if (judge && stop(turn?.item, judge)) return now
     if (turn) {
       const slot = ledger.take(turn.team, now)!
       brake.sent(now)
       answers.push({ slot, sentAt: now, at: now + sends.latencyMs })
     } else {
-      const answerAt = answers[0]?.at ?? Infinity
-      now = Math.min(brake.nextChangeAt(now), answerAt, ledger.nextFreeAt(now) ?? Infinity)
+      now = Math.min(nextChangeAt(now, resources), answers[0]?.at ?? Infinity)
     }
     if (now === Infinity) break
   }

@@ -38,6 +38,9 @@ interface Ending {
   readonly freeAt: number
 }
 
+/** For those who look and do not send. */
+export type LedgerView = Omit<Ledger, 'take' | 'settle' | 'release'>
+
 const nobody = ''
 
 export class Ledger {

@@ -11,8 +11,9 @@
  */
 
 import type { Priority } from '../ports.ts'
+import type { BrakeView } from './brake.ts'
 import type { FairQueue, Judge, Queued } from './fair-queue.ts'
-import type { Ledger } from './ledger.ts'
+import type { LedgerView } from './ledger.ts'
 
 /** What the configured teams are entitled to. */
 export class Shares {
@@ -42,21 +43,36 @@ export interface Bounds {
   readonly concurrency: number
 }
 
+/** What every send depends on. */
+export interface Resources {
+  readonly ledger: LedgerView
+  readonly brake: BrakeView
+  readonly shares: Shares
+}
+
+/** Judges who may go next; undefined if just now nobody may. */
+export function judgeAt(now: number, { brake, ledger, shares }: Resources): Judge | undefined {
+  if (now < brake.nextSendAt()) return undefined
+  const bounds = brake.bounds(now)
+  const hasRoom = ledger.used(now) < bounds.limit && ledger.inFlight < bounds.concurrency
+  return hasRoom ? judgeOf({ bounds, ledger, now, shares }) : undefined
+}
+
+/** The next instant at which more may be sent although no answer comes; Infinity if none. */
+export function nextChangeAt(now: number, { brake, ledger }: Resources): number {
+  return Math.min(brake.nextChangeAt(now), ledger.nextFreeAt(now) ?? Infinity)
+}
+
 /** The state of things at the moment of a send. */
-export interface Situation {
+interface Situation {
   readonly now: number
-  readonly ledger: Ledger
+  readonly ledger: LedgerView
   readonly bounds: Bounds
   readonly shares: Shares
 }
 
-/** True if any call may be sent at all. */
-export function hasRoom({ bounds, ledger, now }: Situation): boolean {
-  return ledger.used(now) < bounds.limit && ledger.inFlight < bounds.concurrency
-}
-
-/** Judges who may go next, given that there is room. */
-export function judgeOf({ bounds, ledger, now, shares }: Situation): Judge {
+/** Given that there is room. */
+function judgeOf({ bounds, ledger, now, shares }: Situation): Judge {
   return {
     isOpen(priority, team) {
       const share = shares.shareOf(team)

@@ -19,7 +19,7 @@ import {
 } from '../ports.ts'
 import { estimateFreeAt, estimateSendAt, type Outlook } from './estimate.ts'
 import { FairQueue, type Turn } from './fair-queue.ts'
-import { hasPlace, hasRoom, judgeOf, Shares, type Situation } from './reserves.ts'
+import { hasPlace, judgeAt, nextChangeAt, type Resources, Shares } from './reserves.ts'
 import { Sends, type SendsOptions } from './sends.ts'
 import { type Reply, Waiting } from './waiting.ts'
 
@@ -50,6 +50,7 @@ export class Schedule {
   /** Between a failure and its retry. */
   readonly #resting = new Set<Waiting>()
   readonly #shares: Shares
+  readonly #resources: Resources
   #wake: Timer | undefined
   #drainedAfterMs: number | undefined
 
@@ -57,6 +58,8 @@ export class Schedule {
     this.#options = options
     this.#sends = new Sends(options, options.clock.now())
     this.#shares = new Shares(options.weights)
+    const { brake, ledger } = this.#sends
+    this.#resources = { brake, ledger, shares: this.#shares }
   }
 
   /** @throws {ServiceError} what the attempt failed with, or why no attempt was made. */
@@ -88,16 +91,15 @@ export class Schedule {
 
   /** Whether a call of this team and class could leave now and be missed by nobody. */
   hasSlot(team: string, priority: Priority): boolean {
-    const now = this.#options.clock.now()
-    const situation = this.#situation(now)
-    const ready = now >= this.#sends.brake.nextSendAt() && hasRoom(situation)
-    return ready && this.#queue.length === 0 && judgeOf(situation).isOpen(priority, team)
+    const judge = judgeAt(this.#options.clock.now(), this.#resources)
+    return judge !== undefined && this.#queue.length === 0 && judge.isOpen(priority, team)
   }
 
   /** The part of the slots that are held, 0 to 1. */
   pressure(): number {
-    const { bounds, ledger, now } = this.#situation(this.#options.clock.now())
-    return Math.min(ledger.used(now) / bounds.limit, 1)
+    const { brake, ledger } = this.#resources
+    const now = this.#options.clock.now()
+    return Math.min(ledger.used(now) / brake.bounds(now).limit, 1)
   }
 
   report(): ScheduleReport {
@@ -204,16 +206,10 @@ export class Schedule {
   }
 
   #next(now: number): Turn<Waiting> | undefined {
-    const situation = this.#situation(now)
-    if (now < this.#sends.brake.nextSendAt() || !hasRoom(situation)) return undefined
-    const turn = this.#queue.take(judgeOf(situation))
+    const judge = judgeAt(now, this.#resources)
+    const turn = judge && this.#queue.take(judge)
     if (turn) turn.item.inLine = false
     return turn
-  }
-
-  #situation(now: number): Situation {
-    const { brake, ledger } = this.#sends
-    return { now, ledger, shares: this.#shares, bounds: brake.bounds(now) }
   }
 
   /** One timer, for the next instant at which a call may go without an answer coming first. */
@@ -221,8 +217,7 @@ export class Schedule {
     this.#wake?.cancel()
     this.#wake = undefined
     if (this.#queue.length === 0) return
-    const { brake, ledger } = this.#sends
-    const at = Math.min(brake.nextChangeAt(now), ledger.nextFreeAt(now) ?? Infinity)
+    const at = nextChangeAt(now, this.#resources)
     if (at < Infinity) this.#wake = this.#options.clock.after(at - now, () => this.#pump())
   }
 

@@ -6,9 +6,9 @@
 
 import { ServiceError } from '../errors.ts'
 import type { Emit, Priority } from '../ports.ts'
-import { Brake } from './brake.ts'
+import { Brake, type BrakeView } from './brake.ts'
 import type { Journal } from './journal.ts'
-import { giveUpMarginMs, guardMs, Ledger } from './ledger.ts'
+import { giveUpMarginMs, guardMs, Ledger, type LedgerView } from './ledger.ts'
 
 export interface SendsOptions {
   readonly journal: Journal
@@ -30,8 +30,8 @@ export interface Sent {
 const firstLatencyGuessMs = 200
 
 export class Sends {
-  readonly ledger: Ledger
-  readonly brake: Brake
+  readonly #ledger: Ledger
+  readonly #brake: Brake
   readonly #options: SendsOptions
   #latencyMs = firstLatencyGuessMs
 
@@ -40,12 +40,21 @@ export class Sends {
     const { emit, journal, limit, windowMs } = options
     const restored = journal.history.kind === 'known' ? journal.history.doneAt : []
     this.#options = options
-    this.ledger = new Ledger({ limit, windowMs, restored })
-    this.brake = new Brake(options)
+    this.#ledger = new Ledger({ limit, windowMs, restored })
+    this.#brake = new Brake(options)
     if (journal.history.kind === 'unknown') {
-      this.brake.hold(now + giveUpMarginMs + windowMs + guardMs)
+      this.#brake.hold(now + giveUpMarginMs + windowMs + guardMs)
     }
     emit({ type: 'schedule.restored', doneAt: restored })
+  }
+
+  /** To be looked at: whatever is written, is written here. */
+  get ledger(): LedgerView {
+    return this.#ledger
+  }
+
+  get brake(): BrakeView {
+    return this.#brake
   }
 
   /** How long a call takes, in milliseconds: a moving average. */
@@ -55,9 +64,9 @@ export class Sends {
 
   /** Enters a send that leaves right after; there has to be a free slot. */
   begin(team: string, priority: Priority, now: number): Sent {
-    const slot = this.ledger.take(team, now)
+    const slot = this.#ledger.take(team, now)
     if (slot === undefined) throw new Error('a call was about to leave without a slot')
-    this.brake.sent(now)
+    this.#brake.sent(now)
     this.#options.journal.sent(slot, now)
     this.#options.emit({ type: 'schedule.sent', slot, at: now, team, priority })
     return { slot, sentAt: now }
@@ -65,19 +74,19 @@ export class Sends {
 
   succeeded(sent: Sent, now: number): void {
     this.#answered(sent, now)
-    this.brake.succeeded(sent.sentAt)
+    this.#brake.succeeded(sent.sentAt)
   }
 
   failed(sent: Sent, now: number, error: unknown): void {
-    const held = this.ledger.used(now)
+    const held = this.#ledger.used(now)
     const contact = error instanceof ServiceError ? error.contact : undefined
     if (contact === 'unsent') this.#release(sent)
     else if (contact === 'answered') this.#answered(sent, now)
     else this.#settle(sent, now + giveUpMarginMs)
     if (!(error instanceof ServiceError)) return
     const { code, retryAfterMs } = error
-    const nextFreeAt = this.ledger.nextFreeAt(now)
-    this.brake.failed({ code, sentAt: sent.sentAt, now, retryAfterMs, held, nextFreeAt })
+    const nextFreeAt = this.#ledger.nextFreeAt(now)
+    this.#brake.failed({ code, sentAt: sent.sentAt, now, retryAfterMs, held, nextFreeAt })
   }
 
   #answered(sent: Sent, now: number): void {
@@ -86,13 +95,13 @@ export class Sends {
   }
 
   #settle({ slot }: Sent, doneAt: number): void {
-    this.ledger.settle(slot, doneAt)
+    this.#ledger.settle(slot, doneAt)
     this.#options.journal.settled(slot, doneAt)
     this.#options.emit({ type: 'schedule.settled', slot, doneAt })
   }
 
   #release({ slot }: Sent): void {
-    this.ledger.release(slot)
+    this.#ledger.release(slot)
     this.#options.journal.released(slot)
     this.#options.emit({ type: 'schedule.released', slot })
   }
