@@ -27,17 +27,19 @@ try {
 async function start(config: Config, logger: Logger): Promise<void> {
   // The lock first: the journal of a directory has one writer.
   const lock = lockStateDir(config.STATE_DIR)
+  const unlocked = 'cannot be locked: see that no other instance uses it'
   const journal = openJournal({
     directory: config.STATE_DIR,
     capacity: config.UPSTREAM_LIMIT,
-    now: systemClock.now(),
+    windowMs: config.UPSTREAM_WINDOW_SECONDS * 1000,
+    timeoutMs: config.UPSTREAM_TIMEOUT_SECONDS * 1000,
     giveUpMarginMs,
-    warn: message => logger.warn(message)
+    now: systemClock.now(),
+    lock,
+    warn: message => logger.warn(lock ? message : `${message}; the directory ${unlocked}`)
   })
-  if (!lock && journal.history.kind !== 'unknown') {
-    logger.warn(
-      `STATE_DIR: ${config.STATE_DIR} cannot be locked: see that no other instance uses it`
-    )
+  if (!lock && journal.problem === undefined) {
+    logger.warn(`STATE_DIR: ${config.STATE_DIR} ${unlocked}`)
   }
   const service = await createService({ config, clock: systemClock, logger, journal })
   const memory = watchMemory({ clock: systemClock, promisedBytes: promisedBytes(config) })

@@ -4,9 +4,10 @@
  * refuses nothing, so that one call too many would be seen as such.
  */
 
+import { existsSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { startSimulator } from '../simulator/upstream.ts'
-import { type Child, startReadyChild, until } from './support/children.ts'
+import { type Child, type Environment, startReadyChild, until } from './support/children.ts'
 import { apiKey, tokens } from './support/stack.ts'
 
 const limit = 30
@@ -15,7 +16,7 @@ const windowSeconds = 3
 interface Site {
   readonly hits: () => number
   readonly largestWindow: () => number
-  start(folder?: string): Promise<Child>
+  start(folder?: string, env?: Environment): Promise<Child>
 }
 
 async function openSite(t: Test): Promise<Site> {
@@ -24,7 +25,7 @@ async function openSite(t: Test): Promise<Site> {
     ...{ latencyMs: 20, jitterMs: 150 }
   })
   t.teardown(() => simulator.close())
-  const start = (folder?: string) =>
+  const start = (folder?: string, env: Environment = {}) =>
     startReadyChild(
       t,
       {
@@ -34,7 +35,8 @@ async function openSite(t: Test): Promise<Site> {
         UPSTREAM_LIMIT: String(limit),
         UPSTREAM_WINDOW_SECONDS: String(windowSeconds),
         CACHE_FRESH_SECONDS: '0',
-        LOG_LEVEL: 'warn'
+        LOG_LEVEL: 'warn',
+        ...env
       },
       folder
     )
@@ -101,3 +103,21 @@ t.test('a second instance in the same STATE_DIR refuses to start, and says why',
   const first = await site.start()
   await t.rejects(site.start(first.folder), /STATE_DIR: .* is in use by another instance/)
 })
+
+t.test(
+  'where nothing can be kept or locked an instance starts all the same, and says so',
+  async t => {
+    const site = await openSite(t)
+    // A directory that cannot be made; where there is a /proc, one that Node would try to make forever.
+    const nowhere = existsSync('/proc/self') ? '/proc/nope' : '/dev/null/nope'
+    for (const instance of ['the first', 'the second']) {
+      const child = await site.start(undefined, { STATE_DIR: nowhere })
+      await until(() => child.stdout().includes('\n'))
+      const warnings = child.stdout().trim().split('\n')
+      t.equal(warnings.length, 1, instance)
+      t.match(warnings[0], /journal cannot be written \(ENO\w+\); no call is sent/)
+      t.match(warnings[0], /cannot be locked: see that no other instance uses it/)
+    }
+    t.equal(site.hits(), 0)
+  }
+)

@@ -1,33 +1,26 @@
 /**
  * What the ledger must not forget when the process is killed: one fixed-size cell per slot in the
  * file `journal`, written before its call leaves and after its answer. Promises: every send that
- * left is found by the next start; the file never grows; a file that cannot be believed is noticed;
- * a disk that fails never stops the service. What a found instant means for the allowance is the
- * ledger's business; that no second process writes here is the state lock's.
+ * left is found by the next start; the file never grows; a file that cannot be believed is noticed,
+ * one that is taken away is put back; a disk that fails never stops the service. What a found
+ * instant means for the allowance is the ledger's business; that no second process writes here is
+ * the state lock's.
  *
  * Instants are `Clock.now()`, common to all processes of one boot, beside that boot's id.
  */
 
-import * as fs from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { disown, JournalFile } from './journal-file.ts'
+import { type Cell, cellAt, cellOffset, encodeCell, encodeJournal } from './journal-format.ts'
 import {
-  type Cell,
-  cellBytes,
-  cellOffset,
-  decodeJournal,
-  encodeCell,
-  encodeJournal,
-  longestJournal,
-  UnusableJournalError
-} from './journal-format.ts'
-
-/** What earlier processes left behind. Instants are `Clock.now()` milliseconds. */
-export type History =
-  | { readonly kind: 'first-boot' }
-  /** For every slot that may still be held: when its call was done (answered, or given up plus margin). */
-  | { readonly kind: 'known'; readonly doneAt: readonly number[] }
-  /** Nothing can be said; `reason` is one line for people. */
-  | { readonly kind: 'unknown'; readonly reason: string }
+  type Found,
+  type History,
+  noHistory,
+  readHistory,
+  unknownHistory
+} from './journal-history.ts'
+import { type StateLock, StateLockedError } from './state-lock.ts'
 
 export interface Journal {
   readonly history: History
@@ -45,59 +38,66 @@ export interface JournalOptions {
   readonly directory: string
   /** Slots of the ledger; the journal has more of them if earlier processes left more. */
   readonly capacity: number
-  readonly now: number
+  /** For how long after its answer a call is remembered, at least. */
+  readonly windowMs: number
+  /** How long after its send a call is given up. */
+  readonly timeoutMs: number
   readonly giveUpMarginMs: number
+  readonly now: number
   /** By default the machine's; empty if it has none, and then every start is another boot. */
   readonly bootId?: string
+  /** Taken anew before a journal that was taken away is put back. */
+  readonly lock?: StateLock | undefined
   readonly warn: (message: string) => void
 }
-
-/** Processes of one boot read the same clock, but not to the last bit. */
-const clockSlackMs = 1000
 
 /** Reads what is there and puts a new journal, holding the same, in its place. Never throws. */
 export function openJournal(options: JournalOptions): Journal {
   const path = join(options.directory, 'journal')
   const bootId = options.bootId ?? machineBootId()
-  const found = readHistory(path, bootId, options)
-  const cells = heldCells(found, options)
-  const slots = Math.max(options.capacity, cells.length)
+  const { history, problem } = readHistory(path, { ...options, bootId })
+  const bytes = firstBytes(history, bootId, options)
   try {
-    const file = createJournal(path, encodeJournal({ bootId, cells }, slots))
-    if (found.kind === 'unknown') warnUnknown(found.reason, options)
-    return new FileJournal(found, { file, slots, path, warn: options.warn })
+    const file = new JournalFile(path, bytes)
+    if (problem) warnUnknown(problem, options)
+    return new FileJournal({ history, problem, file, bytes, options })
   } catch (error) {
     disown(path)
     const reason = `the journal cannot be written (${codeOf(error)})`
     warnUnknown(reason, options)
-    return withoutFile({ kind: 'unknown', reason })
+    return withoutFile(unknownHistory(options), reason)
   }
 }
 
 /** Remembers nothing and finds nothing: for tools and tests that send no real call. */
-export const noJournal: Journal = withoutFile({ kind: 'first-boot' })
+export const noJournal: Journal = withoutFile(noHistory, undefined)
 
-interface OpenFile {
-  readonly file: number
-  readonly slots: number
-  readonly path: string
-  readonly warn: (message: string) => void
+interface Opened extends Found {
+  readonly file: JournalFile
+  /** What the file holds, to put it back. */
+  readonly bytes: Buffer
+  readonly options: JournalOptions
 }
 
 class FileJournal implements Journal {
   readonly history: History
   problem: string | undefined
-  readonly #cell = Buffer.alloc(cellBytes)
-  #open: OpenFile | undefined
+  readonly #bytes: Buffer
+  readonly #options: JournalOptions
+  #file: JournalFile | undefined
+  #lossWarned = false
 
-  constructor(history: History, open: OpenFile) {
+  constructor({ history, problem, file, bytes, options }: Opened) {
     this.history = history
-    this.problem = problemOf(history)
-    this.#open = open
+    this.problem = problem
+    this.#bytes = bytes
+    this.#options = options
+    this.#file = file
   }
 
   sent(slot: number, at: number): void {
     this.#write(slot, { state: 'sent', at })
+    if (this.#file && !this.#file.isInPlace) this.#putBack(this.#file)
   }
 
   settled(slot: number, doneAt: number): void {
@@ -109,154 +109,86 @@ class FileJournal implements Journal {
   }
 
   close(): void {
-    const open = this.#open
-    this.#open = undefined
-    if (open) closeQuietly(open.file)
+    this.#file?.close()
+    this.#file = undefined
   }
 
-  /**
-   * No fsync: what was written outlives the process in the page cache, and `kill -9` asks for no
-   * more. Losing power loses the page cache, but also ends the boot: every cell then counts as sent
-   * now, whatever it says.
-   */
   #write(slot: number, cell: Cell): void {
-    if (!this.#open) return
-    if (slot < 0 || slot >= this.#open.slots)
-      throw new RangeError(`The journal has no slot ${slot}`)
-    encodeCell(this.#cell, slot, cell)
+    if (!this.#file) return
+    const bytes = cellAt(this.#bytes, slot)
+    if (!bytes) throw new RangeError(`The journal has no slot ${slot}`)
+    encodeCell(bytes, slot, cell)
     try {
-      writeAll(this.#open.file, this.#cell, cellOffset(slot))
+      this.#file.write(bytes, cellOffset(slot))
     } catch (error) {
-      this.#giveUp(this.#open, codeOf(error))
+      disown(this.#file.path)
+      this.#giveUp(`cannot be written (${codeOf(error)})`)
     }
   }
 
-  /** A journal that missed one send must not be believed about the others. */
-  #giveUp({ path, warn }: OpenFile, code: string): void {
+  /** Else the next start would see a first boot, and believe in the full allowance. */
+  #putBack({ path }: JournalFile): void {
     this.close()
-    disown(path)
-    this.problem = `the journal cannot be written (${code})`
+    try {
+      this.#options.lock?.renew()
+      this.#file = new JournalFile(path, this.#bytes)
+      this.#noteLoss(path)
+    } catch (error) {
+      if (error instanceof StateLockedError) {
+        // What stands there now is that instance's.
+        this.#giveUp('was taken over by another instance')
+      } else {
+        disown(path)
+        this.#giveUp(`was taken away and cannot be put back (${codeOf(error)})`)
+      }
+    }
+  }
+
+  #noteLoss(path: string): void {
+    this.problem = 'the journal was taken away and had to be put back'
+    if (this.#lossWarned) return
+    this.#lossWarned = true
+    this.#options.warn(`STATE_DIR: ${path} was deleted or replaced; it is put back, let it stand`)
+  }
+
+  /** A journal that missed one send must not be believed about the others. */
+  #giveUp(what: string): void {
+    const { directory, warn } = this.#options
+    this.close()
+    this.problem = `the journal ${what}`
     warn(
-      `STATE_DIR: ${path} cannot be written (${code}); calls go on, ` +
-        'but the next start will send none for one window'
+      `STATE_DIR: ${directory}: ${this.problem}; calls go on, ` +
+        'but the next start will not know of them'
     )
   }
 }
 
-function withoutFile(history: History): Journal {
+function withoutFile(history: History, problem: string | undefined): Journal {
   const nothing = () => {}
-  const problem = problemOf(history)
   return { history, problem, sent: nothing, settled: nothing, released: nothing, close: nothing }
 }
 
-function problemOf(history: History): string | undefined {
-  return history.kind === 'unknown' ? history.reason : undefined
+function warnUnknown(reason: string, options: JournalOptions): void {
+  const { directory, giveUpMarginMs, timeoutMs, warn, windowMs } = options
+  const seconds = Math.ceil((windowMs + timeoutMs + giveUpMarginMs) / 1000)
+  warn(`STATE_DIR: ${directory}: ${reason}; no call is sent for the first ${seconds} s`)
 }
 
-function warnUnknown(reason: string, { directory, warn }: JournalOptions): void {
-  warn(`STATE_DIR: ${directory}: ${reason}; no call is sent for one window`)
-}
-
-function readHistory(path: string, bootId: string, options: JournalOptions): History {
-  try {
-    // Looked at before it is opened: opening a pipe would wait for its other end forever.
-    const file = fs.statSync(path)
-    if (!file.isFile() || file.size > longestJournal) throw new UnusableJournalError('foreign')
-    return historyOf(fs.readFileSync(path), bootId, options)
-  } catch (error) {
-    if (error instanceof UnusableJournalError) {
-      return { kind: 'unknown', reason: `the journal is ${error.message}` }
-    }
-    const code = codeOf(error)
-    if (code === 'ENOENT') return { kind: 'first-boot' }
-    return { kind: 'unknown', reason: `the journal cannot be read (${code})` }
-  }
-}
-
-/** An unsettled call may still be seen upstream until its margin, from this start, is over. */
-function historyOf(bytes: Buffer, bootId: string, options: JournalOptions): History {
-  const { bootId: theirs, cells } = decodeJournal(bytes)
-  const sameBoot = bootId !== '' && bootId === theirs
-  const latest = options.now + options.giveUpMarginMs
-  // Another boot: a send may never have reached the disk, so not even an empty cell is believed.
-  const isCacheLost = bootId !== theirs
-  const taken = cells.filter(({ state }) => isCacheLost || state !== 'empty')
-  if (sameBoot && taken.some(({ at }) => at > latest + clockSlackMs)) {
-    throw new UnusableJournalError('corrupt: it holds an instant that has not come yet')
-  }
-  const doneAt = taken.map(({ state, at }) => (sameBoot && state === 'settled' ? at : latest))
-  return { kind: 'known', doneAt }
-}
-
-/**
- * What the new journal starts with. If nothing is known, every slot is held as if its call were
- * given up now: killed before its first window is over, this process must not have forgotten it.
- */
-function heldCells(found: History, { capacity, now, giveUpMarginMs }: JournalOptions): Cell[] {
-  if (found.kind === 'first-boot') return []
-  const unknown = () => Array<number>(capacity).fill(now + giveUpMarginMs)
-  const doneAt = found.kind === 'known' ? found.doneAt : unknown()
-  return doneAt.map(at => ({ state: 'settled', at }))
-}
-
-/**
- * Written in full and synced under another name first: whoever is killed meanwhile leaves the old
- * journal or the new one, and no later write of a cell needs space.
- */
-function createJournal(path: string, bytes: Buffer): number {
-  const temporary = `${path}.new`
-  fs.mkdirSync(join(path, '..'), { recursive: true })
-  fs.rmSync(temporary, { force: true })
-  const file = fs.openSync(temporary, 'wx')
-  try {
-    writeAll(file, bytes, 0)
-    fs.fsyncSync(file)
-    fs.renameSync(temporary, path)
-    syncDirectory(path)
-    return file
-  } catch (error) {
-    closeQuietly(file)
-    throw error
-  }
-}
-
-/** Without it a first journal might vanish with the power, and look like a first boot. */
-function syncDirectory(path: string): void {
-  const directory = fs.openSync(join(path, '..'), 'r')
-  try {
-    fs.fsyncSync(directory)
-  } finally {
-    closeQuietly(directory)
-  }
-}
-
-/**
- * Leaves an empty file, which the next start will not believe, in the place of a journal that is
- * not being kept. It may fail for the same reason as the journal did; then nothing can be done.
- */
-function disown(path: string): void {
-  const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = fs.constants
-  try {
-    fs.closeSync(fs.openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK))
-  } catch {}
-}
-
-function writeAll(file: number, bytes: Buffer, position: number): void {
-  for (let done = 0; done < bytes.length; ) {
-    done += fs.writeSync(file, bytes, done, bytes.length - done, position + done)
-  }
-}
-
-function closeQuietly(file: number): void {
-  try {
-    fs.closeSync(file)
-  } catch {}
+/** A journal that holds what was found, in the first slots. */
+function firstBytes({ doneAt, unknownUntil }: History, bootId: string, options: JournalOptions) {
+  const { capacity, giveUpMarginMs, now, windowMs } = options
+  // Calls of a process with a longer time-out may be done later than any of ours.
+  const aheadMs = [...doneAt, unknownUntil].reduce((most, at) => Math.max(most, at - now), 0)
+  const timeoutMs = Math.max(options.timeoutMs, Math.floor(aheadMs - giveUpMarginMs))
+  const cells = doneAt.map((at): Cell => ({ state: 'settled', at }))
+  const slots = Math.max(capacity, cells.length)
+  return encodeJournal({ bootId, windowMs, timeoutMs, unknownUntil, cells }, slots)
 }
 
 /** One per start of the machine; only Linux has it. */
 function machineBootId(): string {
   try {
-    return fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
   } catch {
     return ''
   }

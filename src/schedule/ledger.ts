@@ -8,7 +8,10 @@
  * slots held at one time are at most the limit. Counting from the send instead would let a call
  * that lingered on the way arrive together with the next window's.
  *
- * A call without an answer may still arrive: it is given up, and counts as answered a margin later.
+ * A call without an answer may still arrive. It is given up, at its time-out or when its connection
+ * breaks, and counts as answered a margin later. That is the one thing assumed of the network: what
+ * was given up arrives within the margin or never. A process that is killed gives nothing up; its
+ * successor does it, no sooner than at the time-out (journal-history.ts).
  */
 
 export interface LedgerOptions {

@@ -56,7 +56,7 @@ export class Schedule {
 
   constructor(options: ScheduleOptions) {
     this.#options = options
-    this.#sends = new Sends(options, options.clock.now())
+    this.#sends = new Sends(options)
     this.#shares = new Shares(options.weights)
     const { brake, ledger } = this.#sends
     this.#resources = { brake, ledger, shares: this.#shares }

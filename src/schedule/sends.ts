@@ -35,17 +35,14 @@ export class Sends {
   readonly #options: SendsOptions
   #latencyMs = firstLatencyGuessMs
 
-  /** @param now what an earlier process may have sent counts until one window from here */
-  constructor(options: SendsOptions, now: number) {
+  constructor(options: SendsOptions) {
     const { emit, journal, limit, windowMs } = options
-    const restored = journal.history.kind === 'known' ? journal.history.doneAt : []
+    const { doneAt, unknownUntil } = journal.history
     this.#options = options
-    this.#ledger = new Ledger({ limit, windowMs, restored })
+    this.#ledger = new Ledger({ limit, windowMs, restored: doneAt })
     this.#brake = new Brake(options)
-    if (journal.history.kind === 'unknown') {
-      this.#brake.hold(now + giveUpMarginMs + windowMs + guardMs)
-    }
-    emit({ type: 'schedule.restored', doneAt: restored })
+    this.#brake.hold(unknownUntil + windowMs + guardMs)
+    emit({ type: 'schedule.restored', doneAt })
   }
 
   /** To be looked at: whatever is written, is written here. */

@@ -8,11 +8,18 @@
  * Nobody else in this process may open `lock`: closing it would drop the lock (fcntl(2)).
  */
 
-import { mkdirSync, truncateSync } from 'node:fs'
-import { join } from 'node:path'
+import { truncateSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { identityOf, makeStateDir } from './state-dir.ts'
 
 export interface StateLock {
+  /**
+   * Takes it anew if its file was deleted, for then it keeps nobody out any more.
+   *
+   * @throws {StateLockedError} if another process has taken it since.
+   */
+  renew(): void
   release(): void
 }
 
@@ -44,15 +51,46 @@ const held = new Set<DatabaseSync>()
  * @throws {StateLockedError} if another process holds it.
  */
 export function lockStateDir(directory: string): StateLock | undefined {
-  const path = join(directory, 'lock')
   try {
-    mkdirSync(directory, { recursive: true })
-    const lock = lockEmptied(path)
-    held.add(lock)
-    return { release: () => void (held.delete(lock) && lock.close()) }
+    return new FileLock(directory)
   } catch (error) {
-    if (resultCode(error) === busy) throw new StateLockedError(directory)
+    if (error instanceof StateLockedError) throw error
     return undefined
+  }
+}
+
+class FileLock implements StateLock {
+  readonly #path: string
+  #database: DatabaseSync
+  #identity: string | undefined
+
+  constructor(directory: string) {
+    this.#path = join(directory, 'lock')
+    this.#database = lockIn(directory)
+    this.#identity = identityOf(this.#path)
+  }
+
+  renew(): void {
+    if (identityOf(this.#path) === this.#identity) return
+    const database = lockIn(dirname(this.#path))
+    this.release()
+    this.#database = database
+    this.#identity = identityOf(this.#path)
+  }
+
+  release(): void {
+    if (held.delete(this.#database)) this.#database.close()
+  }
+}
+
+function lockIn(directory: string): DatabaseSync {
+  makeStateDir(directory)
+  try {
+    const database = lockEmptied(join(directory, 'lock'))
+    held.add(database)
+    return database
+  } catch (error) {
+    throw resultCode(error) === busy ? new StateLockedError(directory) : error
   }
 }
 

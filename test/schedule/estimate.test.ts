@@ -89,10 +89,10 @@ async function estimationError(seed: number): Promise<number> {
 }
 
 t.test('an empty house sends at once', async t => {
-  const sends = new Sends(
-    { journal: noJournal, emit: () => {}, limit: 1, windowMs: 1000, concurrency: 1 },
-    0
-  )
+  const sends = new Sends({
+    ...{ journal: noJournal, emit: () => {} },
+    ...{ limit: 1, windowMs: 1000, concurrency: 1 }
+  })
   const queue = new FairQueue<Queued>()
   const item: Queued = { teams: ['blue'], priority: 'interactive', arrivedAt: 0 }
   queue.push(item)

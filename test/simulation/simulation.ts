@@ -98,7 +98,7 @@ class Simulation {
     this.#random = new Random(seed)
     this.#limit = 6 + this.#random.below(60)
     this.#slots = this.#limit + extraSlots
-    const [refused, lost, hang, broken] = [0.05, 0.05, 0.03, 0.1]
+    const [slow, refused, lost, hang, broken] = [0.1, 0.05, 0.05, 0.03, 0.1]
     // Some upstreams never fail: there the limit itself is what is reached.
     const faulty = this.#random.chance(0.6) ? 1 : 0
     this.#world = new World({
@@ -108,6 +108,7 @@ class Simulation {
       windowMs,
       timeoutMs,
       faults: {
+        slow,
         refused: refused * faulty,
         lost: lost * faulty,
         hang: hang * faulty,
@@ -157,8 +158,10 @@ class Simulation {
     const journal = openJournal({
       directory: this.#directory,
       capacity: this.#slots,
-      now: clock.now(),
+      windowMs,
+      timeoutMs,
       giveUpMarginMs,
+      now: clock.now(),
       bootId: `boot-of-seed-${this.#seed}`,
       warn: message => this.#assert(false, message)
     })

@@ -23,6 +23,8 @@ export interface WorldOptions {
 }
 
 interface Faults {
+  /** Longer on the way than a call that was given up can be. */
+  readonly slow: number
   readonly refused: number
   readonly lost: number
   readonly hang: number
@@ -52,13 +54,13 @@ export class World {
   attempt(call: Call): Promise<Page> {
     const { random, faults, timeoutMs } = this.#options
     if (random.chance(faults.refused)) return this.#later(random.below(50), unreachable('unsent'))
-    const outMs = random.below(400)
+    const outMs = random.below(random.chance(faults.slow) ? timeoutMs - 400 : 400)
     const backMs = random.below(400)
     this.arrivals.push(this.#options.clock.now() + outMs)
     const judged = this.#judge(this.#options.clock.now() + outMs)
     if (random.chance(faults.hang)) return this.#later(timeoutMs, timedOut())
     if (random.chance(faults.lost))
-      return this.#later(random.below(outMs + 1), unreachable('unanswered'))
+      return this.#later(outMs - random.below(Math.min(outMs, 400) + 1), unreachable('unanswered'))
     return this.#later(outMs + backMs, judged ?? pageFor(call, chats))
   }
 
