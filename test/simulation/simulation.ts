@@ -5,6 +5,7 @@
  * checked; the first one broken ends the run in an error that names the seed.
  */
 
+import { largestWindow } from '../../simulator/arrivals.ts'
 import { Random } from '../../simulator/random.ts'
 import type { Clock, Timer } from '../../src/clock.ts'
 import { parseConfig } from '../../src/config.ts'
@@ -235,7 +236,8 @@ class Simulation {
 
   #check(): void {
     const now = this.#clock.now()
-    this.#assert(fullest(this.#world.arrivals, windowMs) <= this.#limit, 'the law is broken')
+    const arrivals = this.#world.arrivals.toSorted((a, b) => a - b)
+    this.#assert(largestWindow(arrivals, windowMs) <= this.#limit, 'the law is broken')
     const { maxInAnyWindow } = this.#rooms.audit
     this.#assert(maxInAnyWindow <= this.#slots, `the audit saw ${maxInAnyWindow} of ${this.#slots}`)
     for (const { settleBy } of this.#callers) {
@@ -246,18 +248,6 @@ class Simulation {
   #assert(holds: boolean, what: string): void {
     if (!holds) throw new Error(`seed ${this.#seed}: ${what}`)
   }
-}
-
-/** The most arrivals in any half-open window, by two pointers over the sorted arrivals. */
-function fullest(arrivals: readonly number[], length: number): number {
-  const sorted = [...arrivals].sort((a, b) => a - b)
-  let first = 0
-  let most = 0
-  for (const [last, at] of sorted.entries()) {
-    while (sorted[first]! <= at - length) first++
-    most = Math.max(most, last - first + 1)
-  }
-  return most
 }
 
 /** @throws {Error} naming the seed, at the first promise that does not hold */
