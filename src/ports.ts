@@ -30,8 +30,18 @@ export interface Need {
   onSent?(): void
   /** Called when that attempt came to nothing and the call stands in line once more. */
   onRetry?(failure: ServiceError): void
+  /** Called whenever the call stands in line, with a way to look ahead as long as it stands there. */
+  onQueued?(look: () => Prospect): void
   /** Has the listener called with each further team that comes to want the same call. */
   onJoin?(listener: (team: string) => void): void
+}
+
+/** What a waiting call has to expect if nothing else arrives. */
+export interface Prospect {
+  /** When it will be sent; Infinity if not by its own deadline. */
+  readonly sendAt: number
+  /** For whoever wants the same call and cannot wait that long. */
+  refusal(): ServiceError
 }
 
 /** Whether a call may still be sent at `at`: a clock moves a little while one request passes. */

@@ -10,12 +10,12 @@
  *   takes everybody over, and the slower one is called off before it is sent;
  * - it stands in the line of every team that waits for it;
  * - it may be sent as long as any of its waiters still has time, but a waiter whose own deadline
- *   passes first is refused then, unless the call has left.
+ *   would pass first is refused as soon as that is known, at the latest then, unless it has left.
  */
 
 import type { Clock, Timer } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
-import { isInTime, type Need } from '../ports.ts'
+import { isInTime, type Need, type Prospect } from '../ports.ts'
 
 export class Flights<Result> {
   readonly #clock: Clock
@@ -94,6 +94,8 @@ class Flight<Result> implements Need {
   readonly #onCancelled: () => void
   #deadline = -Infinity
   #onJoin: (team: string) => void = () => {}
+  /** Only while it stands in line. */
+  #look: (() => Prospect) | undefined
   #sentAt = Infinity
 
   constructor(first: Need, clock: Clock, onCancelled: () => void) {
@@ -123,8 +125,14 @@ class Flight<Result> implements Need {
     return this.#sentAt === Infinity
   }
 
+  onQueued(look: () => Prospect): void {
+    this.#look = look
+    this.#refuseHasty([...this.#waiters])
+  }
+
   onSent(): void {
     this.#sentAt = this.#clock.now()
+    this.#look = undefined
   }
 
   onRetry(failure: ServiceError): void {
@@ -150,6 +158,7 @@ class Flight<Result> implements Need {
       this.#waiters.add(waiter)
       this.#deadline = Math.max(this.#deadline, need.deadline)
       this.#welcome(need.team)
+      this.#refuseHasty([waiter])
     })
   }
 
@@ -158,6 +167,16 @@ class Flight<Result> implements Need {
     if (this.teams.has(team)) return
     this.teams.add(team)
     this.#onJoin(team)
+  }
+
+  /** Who cannot wait as long as the call will have to need not find out by waiting. */
+  #refuseHasty(waiters: readonly Waiter<Result>[]): void {
+    const hasty = waiters.filter(({ need }) => need.deadline < this.#deadline)
+    if (hasty.length === 0 || !this.#look) return
+    const prospect = this.#look()
+    for (const waiter of hasty) {
+      if (!isInTime(waiter.need, prospect.sendAt)) this.#leave(waiter, prospect.refusal())
+    }
   }
 
   /** Everybody changes over to the other flight, and this one is cancelled. */
@@ -183,7 +202,8 @@ class Flight<Result> implements Need {
     const detail =
       'No call to HelpCrunch was free before the deadline; others still wait for this one.'
     const retryAfterMs = Math.max(leftMs, 0)
-    this.#leave(waiter, new ServiceError('budget_exhausted', detail, { retryAfterMs }))
+    const refusal = new ServiceError('budget_exhausted', detail, { retryAfterMs })
+    this.#leave(waiter, this.#look?.().refusal() ?? refusal)
   }
 
   #leave(waiter: Waiter<Result>, reason: unknown): void {

@@ -15,11 +15,13 @@ import {
   isInTime,
   type Need,
   type Priority,
+  type Prospect,
   type ScheduleReport
 } from '../ports.ts'
 import { estimateFreeAt, estimateSendAt, type Outlook } from './estimate.ts'
 import { FairQueue, type Turn } from './fair-queue.ts'
 import { hasPlace, judgeAt, nextChangeAt, type Resources, Shares } from './reserves.ts'
+import { retryDelayMs } from './retries.ts'
 import { Sends, type SendsOptions } from './sends.ts'
 import { type Reply, Waiting } from './waiting.ts'
 
@@ -33,12 +35,6 @@ export interface ScheduleOptions extends SendsOptions {
   /** Waiting calls, all teams together. */
   readonly maxLength: number
 }
-
-/** A connection that broke is tried again after a moment, not all at the same one. */
-const retryJitterMs = 200
-
-/** After more failures in a row than this, a retry is no remedy. */
-const failuresBeforeNoRetry = 3
 
 /** An estimate looks no further ahead than this. */
 const horizonWindows = 10
@@ -84,9 +80,7 @@ export class Schedule {
   /** Refuses what waits and all that comes; calls in flight go on. */
   drain(retryAfterMs: number): void {
     this.#drainedAfterMs = retryAfterMs
-    for (const waiting of [...this.#queue, ...this.#resting]) {
-      this.#dismiss(waiting, this.#shuttingDown())
-    }
+    this.#dismissAll(this.#shuttingDown())
   }
 
   /** Whether a call of this team and class could leave now and be missed by nobody. */
@@ -137,6 +131,15 @@ export class Schedule {
     const { team, priority } = waiting
     emit({ type: 'schedule.queued', at: clock.now(), sendAt, team, priority })
     this.#watchDeadline(waiting)
+    waiting.need.onQueued?.(() => this.#lookAhead(waiting))
+  }
+
+  #lookAhead(waiting: Waiting): Prospect {
+    const { deadline } = waiting.need
+    const outlook = this.#outlook()
+    const sendAt = estimateSendAt(waiting, outlook, deadline)
+    const waitMs = Math.min(sendAt, deadline) - outlook.now
+    return { sendAt, refusal: () => this.#refusal(waitMs + this.#spreadMs(waitMs), waiting) }
   }
 
   /** Takes a call out of the line, with everything that was set up for its wait. */
@@ -146,6 +149,10 @@ export class Schedule {
     this.#resting.delete(waiting)
     waiting.rest()
     if (this.#queue.length === 0) this.#wake?.cancel()
+  }
+
+  #dismissAll(reason: ServiceError): void {
+    for (const waiting of [...this.#queue, ...this.#resting]) this.#dismiss(waiting, reason)
   }
 
   #dismiss(waiting: Waiting, reason: unknown): void {
@@ -168,25 +175,26 @@ export class Schedule {
    * later for each, so that those who obey `Retry-After` do not return together.
    */
   #refuse(waiting: Waiting): void {
-    const { random, windowMs } = this.#options
+    const { windowMs } = this.#options
     this.#leaveLine(waiting)
     const outlook = this.#outlook()
     const horizonMs = horizonWindows * windowMs
     const freeAt = estimateFreeAt(waiting, outlook, outlook.now + horizonMs)
     const waitMs = Math.min(freeAt - outlook.now, horizonMs)
-    const laterMs = random() * Math.max(1000, waitMs / 10)
-    waiting.reject(this.#reasonFor(waiting.failure, waitMs + laterMs))
+    const refusal = this.#refusal(waitMs + this.#spreadMs(waitMs), waiting)
+    waiting.reject(hasMet429(waiting) ? refusal : (waiting.failure ?? refusal))
   }
 
-  /** Whoever met a 429 was held up by that, whatever stands in the way of others by now. */
-  #reasonFor(failure: ServiceError | undefined, waitMs: number): ServiceError {
-    const wasLimited = failure?.code === 'upstream_rate_limited'
-    if (failure && !wasLimited) return failure
-    return wasLimited ? this.#refusal(waitMs, 'paused') : this.#refusal(waitMs)
+  #spreadMs(waitMs: number): number {
+    return this.#options.random() * Math.max(1000, waitMs / 10)
   }
 
-  #refusal(waitMs: number, mode = this.#sends.brake.mode(this.#options.clock.now())): ServiceError {
-    return this.#sends.brake.refusal({ mode, waitMs, waiting: this.#queue.length })
+  /** A call that met a 429 was held up by that, whatever stands in the way of others by now. */
+  #refusal(waitMs: number, waiting?: Waiting): ServiceError {
+    const { brake } = this.#sends
+    const isPaused = waiting !== undefined && hasMet429(waiting)
+    const mode = isPaused ? 'paused' : brake.mode(this.#options.clock.now())
+    return brake.refusal({ mode, waitMs, waiting: this.#queue.length })
   }
 
   #outlook(): Outlook<Waiting> {
@@ -243,47 +251,30 @@ export class Schedule {
   /** A 429 is not the caller's: its call stands in line again, by its age, until its deadline. */
   #afterFailure(waiting: Waiting, error: unknown): void {
     const known = error instanceof ServiceError ? error : undefined
-    const isFirst = waiting.failure === undefined
+    const delayMs = known && this.#retryDelayMs(waiting, known)
     waiting.failure = known
-    if (known?.code === 'upstream_unauthorized') this.#refuseAll(known)
-    if (known?.code === 'upstream_rate_limited') this.#tryAgain(waiting, known, 0)
-    else if (known && isFirst && this.#isCurable(known, waiting.need)) {
-      this.#tryAgain(waiting, known, this.#retryDelayMs(known))
-    } else waiting.reject(error)
+    // Nobody's call would fare better while the key is refused.
+    if (known?.code === 'upstream_unauthorized') this.#dismissAll(known)
+    if (known && delayMs !== undefined) this.#tryAgain(waiting, known, delayMs)
+    else waiting.reject(error)
   }
 
-  /** Nobody's call would fare better while the key is refused. */
-  #refuseAll(error: ServiceError): void {
-    for (const waiting of this.#queue) this.#dismiss(waiting, error)
-  }
-
-  /**
-   * Reads may be repeated after a connection error, 502 or 503, unless something stale may be
-   * served instead, failures repeat as well, or the upstream asks for more time than there is.
-   */
-  #isCurable({ code, retryAfterMs = 0, upstreamStatus }: ServiceError, need: Need): boolean {
-    const curable =
-      code === 'upstream_unreachable' || upstreamStatus === 502 || upstreamStatus === 503
-    const isRare = this.#sends.brake.failuresInARow <= failuresBeforeNoRetry
-    const inTime = isInTime(need, this.#options.clock.now() + retryAfterMs)
-    return curable && isRare && inTime && !need.hasFallback
-  }
-
-  /** No sooner than the upstream asks for; whoever broke together does not return together. */
-  #retryDelayMs({ retryAfterMs = 0 }: ServiceError): number {
-    return retryAfterMs + this.#options.random() * retryJitterMs
+  #retryDelayMs({ failure: earlier, need }: Waiting, failure: ServiceError): number | undefined {
+    if (failure.code === 'upstream_rate_limited') return 0
+    if (earlier) return undefined
+    const { clock, random } = this.#options
+    const { failuresInARow } = this.#sends.brake
+    return retryDelayMs(failure, { now: clock.now(), need, failuresInARow, random })
   }
 
   #tryAgain(waiting: Waiting, failure: ServiceError, delayMs: number): void {
-    const { clock } = this.#options
     const { need } = waiting
     need.onRetry?.(failure)
     if (need.signal.aborted) waiting.reject(need.signal.reason)
     else if (delayMs === 0) this.#rejoin(waiting)
     else {
       this.#resting.add(waiting)
-      const leftMs = need.deadline - clock.now()
-      waiting.watch(clock.after(Math.min(delayMs, leftMs), () => this.#rejoin(waiting)))
+      waiting.watch(this.#options.clock.after(delayMs, () => this.#rejoin(waiting)))
     }
   }
 
@@ -297,6 +288,10 @@ export class Schedule {
     const detail = 'The service is shutting down and makes no further calls to HelpCrunch.'
     return new ServiceError('shutting_down', detail, { retryAfterMs: this.#drainedAfterMs ?? 0 })
   }
+}
+
+function hasMet429({ failure }: Waiting): boolean {
+  return failure?.code === 'upstream_rate_limited'
 }
 
 /** An answer of several parts asks for the others once it has the first. */

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
 import { Flights } from '../../src/cache/flights.ts'
+import { ServiceError } from '../../src/errors.ts'
 import type { Need } from '../../src/ports.ts'
 import { FakeClock, settled } from '../support/fake-clock.ts'
 import { needOf } from '../support/needs.ts'
@@ -137,6 +138,42 @@ t.test('a flight may be sent as long as any of its waiters still has time', asyn
   t.equal(need.deadline, 30)
   patient.leave()
   t.equal(need.deadline, 30, 'and whoever sleeps until then is not woken earlier')
+})
+
+/** What the schedule says to a flight that stands in line. */
+const prospectOf = (sendAt: number) => {
+  const refusal = new ServiceError('budget_exhausted', 'for the test', { retryAfterMs: 7 })
+  return { refusal, look: () => ({ sendAt, refusal: () => refusal }) }
+}
+
+t.test('who cannot wait as long as the flight will have to is refused at once', async t => {
+  const clock = new FakeClock(0)
+  const [flights, sends] = [new Flights<string>(clock), new Sends()]
+  const patient = callerOf(flights, sends, { deadline: 1000 })
+  const { refusal, look } = prospectOf(500)
+  sends.last.need.onQueued?.(look)
+  await t.rejects(callerOf(flights, sends, { deadline: 400 }).result, refusal)
+  const inTime = callerOf(flights, sends, { deadline: 600 })
+  const later = prospectOf(700)
+  sends.last.need.onQueued?.(later.look)
+  await t.rejects(inTime.result, later.refusal, 'also if it stands in line once more')
+  sends.last.need.onSent?.()
+  const afterwards = callerOf(flights, sends, { deadline: 100 })
+  sends.last.landing.resolve('landed')
+  t.same(await Promise.all([patient.result, afterwards.result]), ['landed', 'landed'])
+  t.equal(clock.pending, 0)
+})
+
+t.test('a hasty caller taken over by a flight with a patient one is refused at once', async t => {
+  const [flights, sends] = [new Flights<string>(new FakeClock(0)), new Sends()]
+  const refresh = callerOf(flights, sends, { priority: 'refresh', deadline: 60_000 })
+  const hasty = callerOf(flights, sends, { deadline: 1000 })
+  t.equal(sends.started.length, 2)
+  const { refusal, look } = prospectOf(5000)
+  sends.last.need.onQueued?.(look)
+  await t.rejects(hasty.result, refusal)
+  sends.last.landing.resolve('landed')
+  t.equal(await refresh.result, 'landed')
 })
 
 t.test('a flight bears the team and priority of who started it', async t => {

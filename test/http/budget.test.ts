@@ -107,6 +107,28 @@ t.test('Prefer: wait shortens the deadline, and nothing else moves it', async t 
   }
 })
 
+t.test(
+  'who joins a call and cannot wait as long as it will have to is refused at once',
+  async t => {
+    const { get, clock, simulator, service } = await startSpent(t, { UPSTREAM_WINDOW_SECONDS: '5' })
+    let arrived = 0
+    service.app.server.on('request', () => {
+      arrived++
+    })
+    const path = '/chats?offset=100'
+    const patient = read(get(path))
+    while (arrived === 0) await clock.advance(0)
+    // The clock stands still: only an answer without any wait can arrive.
+    const refused = await read(get(path, { headers: { prefer: 'wait=2' } }))
+    const { retryAfter = 0 } = checkProblem(t, refused, exhausted)
+    t.ok(retryAfter >= 5 && retryAfter <= 7, `${retryAfter} s`)
+    await clock.advance(retryAfter * 1000)
+    t.equal((await patient).status, 200)
+    t.equal((await read(get(path, { headers: { prefer: 'wait=0' } }))).status, 200)
+    t.equal(simulator.hits(), 2)
+  }
+)
+
 t.test('who will not wait at all is still served while a slot is free', async t => {
   const { get } = await startStack(t)
   t.equal((await get('/chats', { headers: { prefer: 'wait=0' } })).status, 200)
