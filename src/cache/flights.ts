@@ -197,11 +197,11 @@ class Flight<Result> implements Need {
    * flight itself is refused by the schedule, when its last waiter's time is over.
    */
   #refuseLate(waiter: Waiter<Result>): void {
-    const leftMs = this.deadline - this.#clock.now()
-    if (isInTime(waiter.need, this.#sentAt) || (this.isUnsent && leftMs <= 0)) return
+    const isLast = this.isUnsent && waiter.need.deadline >= this.deadline
+    if (isLast || isInTime(waiter.need, this.#sentAt)) return
     const detail =
       'No call to HelpCrunch was free before the deadline; others still wait for this one.'
-    const retryAfterMs = Math.max(leftMs, 0)
+    const retryAfterMs = Math.max(this.deadline - this.#clock.now(), 0)
     const refusal = new ServiceError('budget_exhausted', detail, { retryAfterMs })
     this.#leave(waiter, this.#look?.().refusal() ?? refusal)
   }

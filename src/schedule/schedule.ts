@@ -135,11 +135,10 @@ export class Schedule {
   }
 
   #lookAhead(waiting: Waiting): Prospect {
-    const { deadline } = waiting.need
     const outlook = this.#outlook()
-    const sendAt = estimateSendAt(waiting, outlook, deadline)
-    const waitMs = Math.min(sendAt, deadline) - outlook.now
-    return { sendAt, refusal: () => this.#refusal(waitMs + this.#spreadMs(waitMs), waiting) }
+    const sendAt = estimateSendAt(waiting, outlook, waiting.need.deadline)
+    const waitMs = () => (sendAt < Infinity ? sendAt - outlook.now : this.#freeInMs(waiting))
+    return { sendAt, refusal: () => this.#refusal(waitMs(), waiting) }
   }
 
   /** Takes a call out of the line, with everything that was set up for its wait. */
@@ -170,31 +169,30 @@ export class Schedule {
     waiting.watch(timer)
   }
 
-  /**
-   * With what it failed, if it was tried; else with the time when its way will be free, a little
-   * later for each, so that those who obey `Retry-After` do not return together.
-   */
+  /** With what it failed, if it was tried; else with the time when its way will be free. */
   #refuse(waiting: Waiting): void {
-    const { windowMs } = this.#options
     this.#leaveLine(waiting)
-    const outlook = this.#outlook()
-    const horizonMs = horizonWindows * windowMs
-    const freeAt = estimateFreeAt(waiting, outlook, outlook.now + horizonMs)
-    const waitMs = Math.min(freeAt - outlook.now, horizonMs)
-    const refusal = this.#refusal(waitMs + this.#spreadMs(waitMs), waiting)
+    const refusal = this.#refusal(this.#freeInMs(waiting), waiting)
     waiting.reject(hasMet429(waiting) ? refusal : (waiting.failure ?? refusal))
   }
 
-  #spreadMs(waitMs: number): number {
-    return this.#options.random() * Math.max(1000, waitMs / 10)
+  #freeInMs(waiting: Waiting): number {
+    const outlook = this.#outlook()
+    const horizon = outlook.now + horizonWindows * this.#options.windowMs
+    return Math.min(estimateFreeAt(waiting, outlook, horizon), horizon) - outlook.now
   }
 
-  /** A call that met a 429 was held up by that, whatever stands in the way of others by now. */
+  /**
+   * A little later for each, so that those who obey `Retry-After` do not return together. A call
+   * that met a 429 was held up by that, whatever stands in the way of others by now.
+   */
   #refusal(waitMs: number, waiting?: Waiting): ServiceError {
+    const { clock, random } = this.#options
     const { brake } = this.#sends
     const isPaused = waiting !== undefined && hasMet429(waiting)
-    const mode = isPaused ? 'paused' : brake.mode(this.#options.clock.now())
-    return brake.refusal({ mode, waitMs, waiting: this.#queue.length })
+    const mode = isPaused ? 'paused' : brake.mode(clock.now())
+    const laterMs = random() * Math.max(1000, waitMs / 10)
+    return brake.refusal({ mode, waitMs: waitMs + laterMs, waiting: this.#queue.length })
   }
 
   #outlook(): Outlook<Waiting> {

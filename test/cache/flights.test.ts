@@ -164,6 +164,17 @@ t.test('who cannot wait as long as the flight will have to is refused at once', 
   t.equal(clock.pending, 0)
 })
 
+t.test('the most patient is left to the schedule, though its timer be early', async t => {
+  const clock = new FakeClock(0)
+  const [flights, sends] = [new Flights<string>(clock), new Sends()]
+  const after = clock.after.bind(clock)
+  clock.after = (delayMs, run) => after(delayMs - 1, run)
+  const patient = callerOf(flights, sends, { deadline: 1000 })
+  await clock.advance(999.5)
+  sends.last.landing.resolve('landed')
+  t.equal(await patient.result, 'landed')
+})
+
 t.test('a hasty caller taken over by a flight with a patient one is refused at once', async t => {
   const [flights, sends] = [new Flights<string>(new FakeClock(0)), new Sends()]
   const refresh = callerOf(flights, sends, { priority: 'refresh', deadline: 60_000 })
