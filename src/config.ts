@@ -34,6 +34,13 @@ export interface Config
   readonly ADMIN_ALLOWED_HOSTS: readonly string[]
 }
 
+/** Everything that must never be shown: what is marked as secret among the variables. */
+export function secretsOf(config: Config): readonly string[] {
+  const { ADMIN_TOKEN, HELPCRUNCH_API_KEY, TEAM_TOKENS, WEBHOOK_SIGNING_KEY } = config
+  const tokens = TEAM_TOKENS.flatMap(team => team.tokens)
+  return [HELPCRUNCH_API_KEY, ADMIN_TOKEN, WEBHOOK_SIGNING_KEY, ...tokens].filter(Boolean)
+}
+
 /** Carries every problem of a bad environment, one line each. */
 export class ConfigError extends Error {
   readonly problems: readonly string[]

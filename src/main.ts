@@ -5,8 +5,8 @@
 
 import closeWithGrace from 'close-with-grace'
 import { systemClock } from './clock.ts'
-import { type Config, ConfigError, readConfig } from './config.ts'
-import { createLogger, type Logger } from './observe/log.ts'
+import { type Config, ConfigError, readConfig, secretsOf } from './config.ts'
+import { type Log, openLog } from './observe/log.ts'
 import { watchMemory } from './observe/memory.ts'
 import { openJournal } from './schedule/journal.ts'
 import { giveUpMarginMs } from './schedule/ledger.ts'
@@ -18,13 +18,14 @@ const closingShare = 0.1
 
 try {
   const config = readConfig()
-  await start(config, createLogger(config.LOG_LEVEL))
+  await start(config, openLog({ level: config.LOG_LEVEL, secrets: secretsOf(config) }))
 } catch (error) {
   process.stderr.write(`${explain(error)}\n`)
   process.exit(1)
 }
 
-async function start(config: Config, logger: Logger): Promise<void> {
+async function start(config: Config, log: Log): Promise<void> {
+  const { logger } = log
   // The lock first: the journal of a directory has one writer.
   const lock = lockStateDir(config.STATE_DIR)
   const unlocked = 'cannot be locked: see that no other instance uses it'
@@ -52,6 +53,7 @@ async function start(config: Config, logger: Logger): Promise<void> {
       memory.cancel()
       lock?.release()
       logger.info('stopped')
+      await log.flushed(config.SHUTDOWN_GRACE_SECONDS * 20)
     }
   )
   const teams = config.TEAM_TOKENS.map(team => team.name)

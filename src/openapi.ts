@@ -16,10 +16,11 @@ const config = parseConfig({
   WEBHOOK_SIGNING_KEY: 'not-used-either',
   LOG_LEVEL: 'silent'
 })
+const destination = { write: () => {} }
 const service = await createService({
   config,
   clock: systemClock,
-  logger: createLogger(config.LOG_LEVEL),
+  logger: createLogger({ level: config.LOG_LEVEL, secrets: [], destination }),
   journal: noJournal
 })
 await service.app.ready()

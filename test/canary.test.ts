@@ -4,6 +4,7 @@
  * to the upstream. And whatever a caller puts into a request, a log line is one line of JSON.
  */
 
+import { createHmac } from 'node:crypto'
 import t, { type Test } from 'tap'
 import type { Fault } from '../simulator/faults.ts'
 import { startSimulator } from '../simulator/upstream.ts'
@@ -12,10 +13,14 @@ import { startReadyChild } from './support/children.ts'
 import { type Answer, converse } from './support/raw-socket.ts'
 import { apiKey, startStack, tokens } from './support/stack.ts'
 
+const adminToken = 'ADMINTOKEN-canary-0f1e2d3c4b5a'
+const signingKey = 'SIGNINGKEY-canary-9a8b7c6d5e4f'
+const secrets = [apiKey, adminToken, signingKey, ...Object.values(tokens)]
+
 const canaries = [
-  ...[apiKey, ...Object.values(tokens)],
+  ...secrets,
   // Cut, or in other clothes.
-  ...[apiKey, ...Object.values(tokens)].flatMap(secret => [
+  ...secrets.flatMap(secret => [
     secret.slice(0, -4),
     secret.toLowerCase().slice(0, -4),
     Buffer.from(secret).toString('base64').slice(0, 24),
@@ -26,8 +31,65 @@ const canaries = [
 
 const known = `Authorization: Bearer ${tokens.blue}\r\n`
 
+const percentEncoded = (text: string) =>
+  [...text].map(character => `%${character.charCodeAt(0).toString(16)}`).join('')
+
+/** A secret in every part of a request where a caller may have put it by mistake. */
+const strayed = (secret: string): string[] => [
+  ...[
+    `/${secret}`,
+    `/v1/${secret}/chats`,
+    `/chats/${secret}`,
+    `/docs/${secret}.css`,
+    `/docs/static/${secret}`,
+    `/${'x'.repeat(180)}${secret}`,
+    `/${secret.toLowerCase()}`,
+    `/${percentEncoded(secret)}`,
+    `/${percentEncoded(secret)}/%zz`,
+    `/${secret}/%zz`,
+    `/${secret}%00`,
+    `/${secret}/${'x'.repeat(9_000)}`,
+    `/chats/?limit=1&offset=${secret}`,
+    `/chats?limit=${'9'.repeat(50)}${secret}`,
+    `/chats?${secret}`,
+    `/chats?${secret}=1&${secret}=2`,
+    `/chats?sort=${percentEncoded(secret)}`,
+    `/chats?limit=1#${secret}`,
+    `http://${secret}@x/${secret}`
+  ].map(target => `GET ${target} HTTP/1.1\r\nHost: x\r\n${known}`),
+  ...['DELETE', 'OPTIONS', 'TRACE'].map(
+    method => `${method} /chats/${secret} HTTP/1.1\r\nHost: x\r\n${known}`
+  ),
+  ...[
+    'X-Request-Id',
+    'Request-Id',
+    'traceparent',
+    'Prefer',
+    'Cache-Control',
+    'If-None-Match',
+    'Origin',
+    'Accept',
+    'Range',
+    'X-Forwarded-For',
+    'Authorization',
+    secret
+  ].map(name => `GET /chats?limit=2 HTTP/1.1\r\nHost: x\r\n${known}${name}: ${secret}\r\n`),
+  `GET /chats HTTP/1.1\r\nHost: x\r\n${known}X-Request-Id: my-${secret}-1\r\n`,
+  `GET /nowhere HTTP/1.1\r\nHost: x\r\nX-Request-Id: ${secret}\r\n`,
+  `${secret} / HTTP/1.1\r\nHost: x\r\n`,
+  `GET /chats HTTP/${secret}\r\nHost: x\r\n`,
+  `GET /${secret} HTTP/1.1\r\nHost: x\r\nExpect: ${secret}\r\n`,
+  ...[secret, `{"event":"${secret}","id":"${secret}","eventData":"${secret}"}`, `{"${secret}`].map(
+    body =>
+      `POST /webhooks/helpcrunch HTTP/1.1\r\nHost: x\r\nContent-Type: application/${secret}\r\n` +
+      `X-HelpCrunch-Signature: ${createHmac('sha1', signingKey).update(body).digest('hex')}\r\n` +
+      `Content-Length: ${body.length}\r\nBody: ${body}\r\n`
+  )
+]
+
 /** Raw requests with secrets where they belong and where they do not. */
 const requests: readonly string[] = [
+  ...secrets.flatMap(strayed),
   ...[
     '/',
     '/healthz',
@@ -75,6 +137,11 @@ const faults: readonly Fault[] = [
     status,
     headers: careless
   })),
+  {
+    kind: 'status',
+    status: 400,
+    body: JSON.stringify({ errors: [{ code: apiKey, message: `no such key: ${apiKey}` }] })
+  },
   { kind: 'html', status: 502 },
   { kind: 'body', body: `not JSON but ${apiKey}` },
   { kind: 'body', body: `{"data":"${apiKey}"}` },
@@ -99,7 +166,9 @@ async function runAll(url: string, fault: (fault: Fault) => void): Promise<strin
   const told: Answer[] = []
   for (const request of requests) {
     const method = request.split(' ', 1)[0] ?? ''
-    const { answers } = await converse(url, `${request}Connection: close\r\n\r\n`, { method })
+    const body = /\r\nBody: (.*)\r\n/.exec(request)?.[1] ?? ''
+    const head = request.replace(/Body: .*\r\n/, '')
+    const { answers } = await converse(url, `${head}Connection: close\r\n\r\n${body}`, { method })
     told.push(...answers)
   }
   const headers = { authorization: `Bearer ${tokens.blue}` }
@@ -109,6 +178,7 @@ async function runAll(url: string, fault: (fault: Fault) => void): Promise<strin
     const path = `${index % 3 ? '' : '/v1'}/chats?order=${order}&offset=${100 * (index >> 1)}`
     told.push(await read(fetch(url + path, { headers })))
   }
+  while (told.at(-1)?.status !== 429) told.push(await read(fetch(`${url}/nowhere`, { headers })))
   return told
     .map(({ status, headers, body }) => `${status} ${JSON.stringify([...headers])} ${body}`)
     .join('\n')
@@ -124,7 +194,9 @@ const env = {
   UPSTREAM_TIMEOUT_SECONDS: '0.2',
   QUEUE_MAX_WAIT_SECONDS: '0.2',
   UPSTREAM_LIMIT: '100000',
-  TEAM_RATE_LIMIT: '60',
+  TEAM_RATE_LIMIT: '400',
+  ADMIN_TOKEN: adminToken,
+  WEBHOOK_SIGNING_KEY: signingKey,
   CORS_ORIGINS: 'https://desk.example.com'
 }
 

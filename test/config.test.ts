@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import fc from 'fast-check'
 import t from 'tap'
-import { type Config, ConfigError, parseConfig } from '../src/config.ts'
+import { type Config, ConfigError, parseConfig, secretsOf } from '../src/config.ts'
 import { variables } from '../src/config-variables.ts'
 import { holds } from './support/property.ts'
 
@@ -373,4 +373,19 @@ t.test('.env completes the environment, which wins', async t => {
 t.test('there need not be an .env, but one that cannot be read is a problem', async t => {
   t.same(JSON.parse(configFrom(t.testdir({}), {})), { PORT: 8080, MAX_LIMIT: 1000 })
   t.match(configFrom(t.testdir({ '.env': {} }), {}), /^\.env: cannot be read/)
+})
+
+t.test('everything that is marked as a secret is among the secrets', async t => {
+  const secret = (name: string) => `${name.toLowerCase()}-value-of-sixteen`
+  const names = Object.entries(variables).flatMap(([name, schema]) =>
+    'secret' in schema ? [name] : []
+  )
+  const values = names.map(name => [
+    name,
+    name === 'TEAM_TOKENS' ? `blue=${secret(name)},blue=another-${secret(name)}` : secret(name)
+  ])
+  const found = secretsOf(parseConfig(Object.fromEntries(values)))
+  t.same([...found].sort(), [...names.map(secret), `another-${secret('TEAM_TOKENS')}`].sort())
+  t.ok(names.length >= 4)
+  t.same(secretsOf(parseConfig({ HELPCRUNCH_API_KEY: 'only-this-one' })), ['only-this-one'])
 })

@@ -309,6 +309,26 @@ t.test('what does not end by itself is cut when the grace is over', async t => {
   t.not(await asked, 200)
 })
 
+t.test('a reader of the log that stops, or goes away, stops nothing else', async t => {
+  for (const stop of ['pause', 'destroy'] as const) {
+    const { url, process: child, ended } = await startPair(t, { TEAM_RATE_LIMIT: '0' })
+    child.stdout?.[stop]()
+    // Far more lines than a pipe takes.
+    for (let batch = 0; batch < 30; batch++) {
+      const asked = Array.from({ length: 50 }, () => read(fetch(`${url}/chats?limit=1`, asBlue)))
+      const statuses = (await Promise.all(asked)).map(({ status }) => status)
+      t.same([...new Set(statuses)], [200], stop)
+    }
+    const exited = new Promise(resolve =>
+      child.once('exit', (code, signal) => resolve([code, signal]))
+    )
+    child.kill('SIGTERM')
+    t.same(await exited, [0, null])
+    child.stdout?.resume()
+    await ended
+  }
+})
+
 t.test(
   'it logs JSON lines on standard output only, and nothing of the secrets at the start',
   async t => {

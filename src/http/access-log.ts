@@ -1,28 +1,71 @@
 /**
- * One line per request: who, what, what the cache did, how it ended and how long it took. The path
- * is logged cut and without its query, where somebody may have put a token; the request id stands
- * on the line because every line of this request's logger has it.
+ * One line per request: who, which route, what the cache did, how it ended and how long it took.
+ * The path is logged only where the route does not say it all, cut and never with its query; the
+ * request id stands on the line because every line of this request's logger has it. Answers to a
+ * team are all logged; refusals, and requests of nobody in particular, within the flood limit.
  */
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { cacheOutcome } from '../cache-status.ts'
+import type { Clock } from '../clock.ts'
+import { FloodLimit } from '../observe/flood-limit.ts'
+import type { Logger } from '../observe/log.ts'
 
-export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
-  const { cache, timing, error } = request.outcome ?? {}
-  const line = {
-    team: request.team || undefined,
-    method: request.method,
-    path: (request.raw.url ?? '').split('?', 1)[0]?.slice(0, 200).toWellFormed(),
-    status: reply.statusCode,
-    ms: round(reply.elapsedTime),
-    cache: cache && cacheOutcome(cache),
-    queueMs: timing && round(timing.queueMs),
-    upstreamMs: timing && round(timing.upstreamMs),
-    error: error?.code,
-    evidence: error?.evidence,
-    cause: causeOf(error?.cause)
+/** Lines of one kind and team in a second; the README says so. */
+const mostPerSecond = 20
+
+export class AccessLog {
+  readonly #logger: Logger
+  readonly #limit: FloodLimit
+
+  constructor(logger: Logger, clock: Clock) {
+    this.#logger = logger
+    const report = (kind: string, count: number) =>
+      logger.warn({ kind, count }, 'lines were left out')
+    this.#limit = new FloodLimit({ clock, mostPerSecond, report })
   }
-  request.log[reply.statusCode >= 500 ? 'warn' : 'info'](line, 'request')
+
+  /** An answer, or that nobody was left to have it. */
+  answered(request: FastifyRequest, reply: FastifyReply): void {
+    const { cache, timing, error } = request.outcome ?? {}
+    const { team } = request
+    const status = reply.statusCode
+    const isPlain = team !== '' && status < 400
+    if (!isPlain && !this.#limit.admits(`${team} ${error?.code ?? status}`)) return
+    const line = {
+      team: team || undefined,
+      method: request.method,
+      ...placeOf(request),
+      status,
+      ms: round(reply.elapsedTime),
+      cache: cache && cacheOutcome(cache),
+      queueMs: timing && round(timing.queueMs),
+      upstreamMs: timing && round(timing.upstreamMs),
+      error: error?.code,
+      evidence: error?.evidence,
+      cause: causeOf(error?.cause)
+    }
+    request.log[status >= 500 ? 'warn' : 'info'](line, 'request')
+  }
+
+  /** What was refused before it was a request of the app. */
+  refused(refusal: { reqId: string; status: number; error: string }): void {
+    if (this.#limit.admits(` ${refusal.error}`)) this.#logger.info(refusal, 'request')
+  }
+
+  /** What nobody foresaw, with its stack. */
+  failed(request: FastifyRequest, error: unknown): void {
+    if (this.#limit.admits('internal error')) request.log.error({ err: error }, 'internal error')
+  }
+}
+
+/** The route, and the path where that says more or there is none. */
+function placeOf({ raw, routeOptions }: FastifyRequest): { route?: string; path?: string } {
+  const route = routeOptions.url
+  const isWhole = route !== undefined && !/[:*]/.test(route)
+  if (isWhole) return { route }
+  const path = (raw.url ?? '').split('?', 1)[0]?.slice(0, 200).toWellFormed() ?? ''
+  return route === undefined || route === '*' ? { path } : { route, path }
 }
 
 function round(ms: number): number {
@@ -33,5 +76,5 @@ function round(ms: number): number {
 function causeOf(cause: unknown): string | undefined {
   if (!(cause instanceof Error)) return undefined
   const code = (cause as NodeJS.ErrnoException).code
-  return code ?? cause.name
+  return code || cause.constructor.name
 }

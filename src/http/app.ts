@@ -6,27 +6,20 @@
 
 import { randomUUID } from 'node:crypto'
 import type { Server } from 'node:http'
-import fastifyCors from '@fastify/cors'
-import {
-  type FastifyError,
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifyRequest,
-  fastify,
-  LogController
-} from 'fastify'
+import { type FastifyInstance, type FastifyRequest, fastify, LogController } from 'fastify'
 import type { Chats } from '../chats/chats.ts'
 import type { Clock } from '../clock.ts'
-import type { Config } from '../config.ts'
+import { type Config, secretsOf } from '../config.ts'
 import type { Logger } from '../observe/log.ts'
+import { createRedactor, type Redactor } from '../observe/redact.ts'
 import { aboutRoutes } from './about-routes.ts'
-import { logRequest } from './access-log.ts'
+import { AccessLog } from './access-log.ts'
 import { allowedMethods, methodTable } from './allowed-methods.ts'
 import { chatsRoutes } from './chats-routes.ts'
+import { addCors } from './cors.ts'
 import { describeRoutes, docsRoutes } from './docs.ts'
-import { CallerLeftError } from './need.ts'
-import { sendProblem, toServiceError } from './problem.ts'
-import { answerRouterError, ProtocolErrors } from './protocol-errors.ts'
+import { errorHandler } from './error-handler.ts'
+import { ProtocolErrors, routerErrorHandler } from './protocol-errors.ts'
 import { checkRequest, originForm } from './request-checks.ts'
 import { decorateRequests } from './request-state.ts'
 import { createTeamLimit } from './team-limit.ts'
@@ -49,12 +42,14 @@ const headersTimeoutMs = 10_000
 const requestTimeoutMs = 20_000
 
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
-  const protocolErrors = new ProtocolErrors(options.logger)
+  const redactor = createRedactor(secretsOf(options.config))
+  const log = new AccessLog(options.logger, options.clock)
+  const protocolErrors = new ProtocolErrors(log, redactor)
   const app = fastify({
     loggerInstance: options.logger,
     // Fastify's own request lines would be a second and third one; see access-log.ts.
     logController: new LogController({ disableRequestLogging: true }),
-    genReqId: request => saneId(request.headers['x-request-id']) ?? randomUUID(),
+    genReqId: request => saneId(request.headers['x-request-id'], redactor) ?? randomUUID(),
     requestTimeout: requestTimeoutMs,
     // While draining, what arrives on open connections is still answered, in our words.
     return503OnClosing: false,
@@ -67,17 +62,19 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     },
     // The rooms read the raw query; see chats/query.ts.
     routerOptions: { ignoreTrailingSlash: true, querystringParser: () => ({}) },
-    rewriteUrl: request => originForm(request.url ?? ''),
+    // Whoever logs or repeats the target from here on cannot repeat a secret.
+    rewriteUrl: request => originForm(redactor.cleanTarget(request.url ?? '')),
     clientErrorHandler: protocolErrors.onClientError,
-    frameworkErrors: answerRouterError
+    frameworkErrors: routerErrorHandler(log)
   }) as unknown as FastifyInstance
   protocolErrors.attach(app.server as Server)
   // Before any route: those of plugins keep the handler that they find.
-  app.setErrorHandler((error: FastifyError, request, reply) => answerError(error, request, reply))
+  app.setErrorHandler(errorHandler(log))
   describeOnly(app)
   decorateRequests(app)
   await describeRoutes(app)
   await addGates(app, options)
+  addEnds(app, { ...options, log, redactor })
   await addRoutes(app, options)
   return app
 }
@@ -90,7 +87,7 @@ function describeOnly(app: FastifyInstance): void {
 
 /** What every request passes, in this order. */
 async function addGates(app: FastifyInstance, options: AppOptions): Promise<void> {
-  const { config, clock, draining } = options
+  const { config, clock } = options
   const teams = new Teams(config.TEAM_TOKENS)
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
@@ -107,11 +104,22 @@ async function addGates(app: FastifyInstance, options: AppOptions): Promise<void
   app.addHook('onRequest', async (request, reply) => {
     if (!isOpen(request)) await checkLimit(request, reply)
   })
-  app.addHook('onSend', async (_, reply) => {
-    if (draining()) reply.header('connection', 'close')
-  })
-  app.addHook('onResponse', async (request, reply) => logRequest(request, reply))
   answerNoRoute(app)
+}
+
+interface Ends extends Pick<AppOptions, 'draining'> {
+  readonly log: AccessLog
+  readonly redactor: Redactor
+}
+
+/** What every reply passes on its way out. */
+function addEnds(app: FastifyInstance, { draining, log, redactor }: Ends): void {
+  app.addHook('onSend', async (_, reply, payload) => {
+    if (draining()) reply.header('connection', 'close')
+    // Our own words may repeat the upstream's; chats are bytes, and pass.
+    return typeof payload === 'string' ? redactor.clean(payload) : payload
+  })
+  app.addHook('onResponse', async (request, reply) => log.answered(request, reply))
 }
 
 /** Here, and not only after the body was read: a body must not decide what a wrong path is told. */
@@ -135,39 +143,6 @@ function isOpen(request: FastifyRequest): boolean {
   return request.routeOptions.config?.open === true
 }
 
-async function addCors(app: FastifyInstance, origins: readonly string[]): Promise<void> {
-  const shared = {
-    origin: [...origins],
-    methods: ['GET', 'HEAD', 'POST'],
-    exposedHeaders: exposedHeaders.join(', '),
-    maxAge: 600
-  }
-  await app.register(fastifyCors, {
-    delegator: (request, done) => {
-      // Only a preflight is answered here; any other OPTIONS is a method we do not have.
-      const preflight =
-        request.headers.origin !== undefined &&
-        request.headers['access-control-request-method'] !== undefined
-      done(null, { ...shared, preflight })
-    }
-  })
-}
-
-/** Our headers that a page of another origin may read. */
-const exposedHeaders = [
-  'Age',
-  'Cache-Status',
-  'ETag',
-  'Link',
-  'RateLimit',
-  'RateLimit-Policy',
-  'Retry-After',
-  'Server-Timing',
-  'WWW-Authenticate',
-  'X-Request-Id',
-  'X-Total-Count'
-]
-
 async function addRoutes(app: FastifyInstance, options: AppOptions): Promise<void> {
   const { config, clock, chats, draining } = options
   const signingKey = config.WEBHOOK_SIGNING_KEY
@@ -189,21 +164,8 @@ async function addRoutes(app: FastifyInstance, options: AppOptions): Promise<voi
   await app.register(routes, { prefix: '/v1' })
 }
 
-function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply) {
-  if (error instanceof CallerLeftError) return logLeaving(request, reply)
-  const problem = toServiceError(error)
-  request.outcome = { ...request.outcome, error: problem }
-  if (problem.code === 'internal_error') request.log.error({ err: problem.cause }, 'internal error')
-  return sendProblem(request, reply, problem)
-}
-
-/** Nobody is there to read a reply; 499 is what logs call it. */
-function logLeaving(request: FastifyRequest, reply: FastifyReply) {
-  reply.code(499)
-  logRequest(request, reply)
-  return reply.hijack()
-}
-
-function saneId(given: string | string[] | undefined): string | undefined {
-  return typeof given === 'string' && /^[\w-]{1,64}$/.test(given) ? given : undefined
+/** A caller's id for a request, if it is sane and no secret that strayed there. */
+function saneId(given: string | string[] | undefined, { clean }: Redactor): string | undefined {
+  const isSane = typeof given === 'string' && /^[\w-]{1,64}$/.test(given) && clean(given) === given
+  return isSane ? given : undefined
 }

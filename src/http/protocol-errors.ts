@@ -10,8 +10,8 @@ import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } 
 import type { Duplex } from 'node:stream'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { type ErrorCode, ServiceError } from '../errors.ts'
-import type { Logger } from '../observe/log.ts'
-import { logRequest } from './access-log.ts'
+import type { Redactor } from '../observe/redact.ts'
+import type { AccessLog } from './access-log.ts'
 import { problemOf, problemType, sendProblem, toServiceError } from './problem.ts'
 
 interface ParserError extends Error {
@@ -21,10 +21,12 @@ interface ParserError extends Error {
 
 /** Answers, and logs, what never becomes a request of the app. */
 export class ProtocolErrors {
-  readonly #logger: Logger
+  readonly #log: AccessLog
+  readonly #redactor: Redactor
 
-  constructor(logger: Logger) {
-    this.#logger = logger
+  constructor(log: AccessLog, redactor: Redactor) {
+    this.#log = log
+    this.#redactor = redactor
   }
 
   /** Fastify's `clientErrorHandler`: a bare socket, since there is no request to reply to. */
@@ -42,7 +44,8 @@ export class ProtocolErrors {
     // `Expect: 100-continue` is Node's business; anything else is a 417 (RFC 9110 section 10.1.1).
     server.on('checkExpectation', (request, response) => {
       const error = new ServiceError('expectation_failed', 'Only Expect: 100-continue can be met.')
-      const { headers, body } = this.#response(error, request.url ?? '')
+      const url = this.#redactor.cleanTarget(request.url ?? '')
+      const { headers, body } = this.#response(error, url)
       response.writeHead(error.kind.status, headers).end(body)
     })
   }
@@ -56,7 +59,7 @@ export class ProtocolErrors {
 
   #response(error: ServiceError, url: string) {
     const reqId = randomUUID()
-    this.#logger.info({ reqId, status: error.kind.status, error: error.code }, 'request')
+    this.#log.refused({ reqId, status: error.kind.status, error: error.code })
     const body = JSON.stringify(problemOf(error, url))
     const headers = {
       'X-Request-Id': reqId,
@@ -125,15 +128,13 @@ const detailByRouterCode: Record<string, [ErrorCode, string]> = {
 }
 
 /** Errors of the router itself, raised before any hook could run; none will, so it logs as well. */
-export function answerRouterError(
-  error: FastifyError,
-  request: FastifyRequest,
-  reply: FastifyReply
-) {
-  const known = detailByRouterCode[error.code]
-  const problem = known ? new ServiceError(...known) : toServiceError(error)
-  request.outcome = { error: problem }
-  reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff')
-  sendProblem(request, reply, problem)
-  logRequest(request, reply)
+export function routerErrorHandler(log: AccessLog) {
+  return (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
+    const known = detailByRouterCode[error.code]
+    const problem = known ? new ServiceError(...known) : toServiceError(error)
+    request.outcome = { error: problem }
+    reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff')
+    sendProblem(request, reply, problem)
+    log.answered(request, reply)
+  }
 }

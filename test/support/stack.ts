@@ -6,7 +6,7 @@
 import type { Test } from 'tap'
 import { type Settings, type Simulator, startSimulator } from '../../simulator/upstream.ts'
 import { type Clock, systemClock } from '../../src/clock.ts'
-import { parseConfig } from '../../src/config.ts'
+import { parseConfig, secretsOf } from '../../src/config.ts'
 import { createLogger } from '../../src/observe/log.ts'
 import { noJournal } from '../../src/schedule/journal.ts'
 import { createService, type Service } from '../../src/service.ts'
@@ -47,7 +47,11 @@ export async function startStack(t: Test, options: StackOptions = {}): Promise<S
     CACHE_READ_AHEAD: 'false',
     ...options.env
   })
-  const logger = createLogger(config.LOG_LEVEL, { write: line => void lines.push(line) })
+  const logger = createLogger({
+    level: config.LOG_LEVEL,
+    secrets: secretsOf(config),
+    destination: { write: line => void lines.push(line) }
+  })
   const clock = options.clock ?? systemClock
   const service = await createService({ config, clock, logger, journal: noJournal })
   const url = await service.app.listen({ host: '127.0.0.1', port: 0 })
