@@ -11,10 +11,11 @@ import { watchMemory } from './observe/memory.ts'
 import { openJournal } from './schedule/journal.ts'
 import { giveUpMarginMs } from './schedule/ledger.ts'
 import { lockStateDir, StateLockedError } from './schedule/state-lock.ts'
-import { createService, type Service } from './service.ts'
+import { createService } from './service.ts'
+import { shutDown } from './shutdown.ts'
 
-/** Kept back from the grace for closing what would not end by itself. */
-const closingShare = 0.1
+/** After an error that nobody foresaw: enough to refuse in words, and no more. */
+const failedGraceMs = 500
 
 try {
   const config = readConfig()
@@ -44,18 +45,19 @@ async function start(config: Config, log: Log): Promise<void> {
   }
   const service = await createService({ config, clock: systemClock, logger, journal })
   const memory = watchMemory({ clock: systemClock, promisedBytes: promisedBytes(config) })
-  closeWithGrace(
-    { delay: config.SHUTDOWN_GRACE_SECONDS * 1000, logger: false },
-    async ({ signal, err }) => {
-      if (err) logger.fatal({ err }, 'the service failed')
-      else logger.info({ signal }, 'shutting down')
-      await shutDown(service, config)
-      memory.cancel()
-      lock?.release()
-      logger.info('stopped')
-      await log.flushed(config.SHUTDOWN_GRACE_SECONDS * 20)
-    }
-  )
+  const fullGraceMs = config.SHUTDOWN_GRACE_SECONDS * 1000
+  const onSecondSignal = (signal: string) => logger.warn({ signal }, 'exiting at once')
+  closeWithGrace({ delay: fullGraceMs, logger: false, onSecondSignal }, async ({ signal, err }) => {
+    if (err) logger.fatal({ err }, 'the service failed')
+    else logger.info({ signal }, 'shutting down')
+    const graceMs = err ? Math.min(failedGraceMs, fullGraceMs) : fullGraceMs
+    const delayMs = err ? 0 : config.SHUTDOWN_DELAY_SECONDS * 1000
+    await shutDown(service, systemClock, { graceMs, delayMs })
+    memory.cancel()
+    lock?.release()
+    logger.info('stopped')
+    await log.flushed(graceMs / 50)
+  })
   const teams = config.TEAM_TOKENS.map(team => team.name)
   logger.info({ upstream: config.HELPCRUNCH_BASE_URL.href, teams }, 'starting')
   if (config.ADMIN_PORT > 0) {
@@ -67,32 +69,6 @@ async function start(config: Config, log: Log): Promise<void> {
 /** Room for the cache, for what is made and thrown away around it, and for Node itself. */
 function promisedBytes({ CACHE_MAX_MB }: Config): number {
   return (1.5 * CACHE_MAX_MB + 120) * 1024 * 1024
-}
-
-/** Readiness first, then the door, then whoever is still inside; nobody is cut off before the end. */
-async function shutDown(service: Service, config: Config): Promise<void> {
-  const servers = [service.app.server, service.admin.server]
-  const graceMs = config.SHUTDOWN_GRACE_SECONDS * 1000
-  service.unready()
-  const forced = systemClock.after(graceMs * (1 - closingShare), () => {
-    for (const server of servers) server.closeAllConnections()
-  })
-  await pause(Math.min(config.SHUTDOWN_DELAY_SECONDS * 1000, graceMs / 2))
-  service.drain(graceMs)
-  let closed = false
-  const closing = service.close().finally(() => {
-    closed = true
-  })
-  // A connection that has finished its reply is idle, and nobody else would close it.
-  while (!closed) {
-    for (const server of servers) server.closeIdleConnections()
-    await Promise.race([closing, pause(20)])
-  }
-  forced.cancel()
-}
-
-function pause(delayMs: number): Promise<void> {
-  return new Promise(resolve => systemClock.after(delayMs, resolve))
 }
 
 /** One line per problem, each with its cure; a stack only where nobody foresaw the error. */

@@ -17,7 +17,10 @@ import { pageTags, staleTags } from './chats/events.ts'
 import { renderedBytes } from './chats/renderings.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
+import { ServiceError } from './errors.ts'
+import { connectionLimit } from './file-limit.ts'
 import { createApp } from './http/app.ts'
+import { Connections } from './http/connections.ts'
 import { Audit } from './observe/audit.ts'
 import type { Logger } from './observe/log.ts'
 import { createMetrics } from './observe/metrics.ts'
@@ -33,10 +36,16 @@ export interface Service {
   /** The callers' listener and the operators', not yet listening. */
   readonly app: FastifyInstance
   readonly admin: FastifyInstance
-  /** Turns readiness red; replies close their connections from now on. */
-  unready(): void
+  /** Turns readiness red; replies close their connections, and tell when to come back. */
+  unready(goneInMs: number): void
   /** Refuses what waits for the upstream and all that will; calls in flight go on. */
-  drain(retryAfterMs: number): void
+  drain(): void
+  /** Takes no more connections, ends those that are owed nothing; resolves when all have ended. */
+  stopAccepting(): Promise<void>
+  /** Refuses whoever still waits for an answer. */
+  abandon(): void
+  /** Ends all connections, whatever they are in the middle of. */
+  cut(): void
   /** Ends everything; calls in flight fail. */
   close(): Promise<void>
 }
@@ -63,9 +72,15 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     attempt: upstream.attempt,
     random: Math.random
   })
-  let draining = false
+  let goneAt: number | undefined
+  const goneInMs = () => Math.max((goneAt ?? 0) - clock.now(), 0)
   const onEvent = (event: string, data: unknown) => invalidate(staleTags(event, data))
-  const app = await createApp({ config, clock, logger, chats, onEvent, draining: () => draining })
+  const { app, connections } = await createApp({
+    ...{ config, clock, logger, chats, onEvent },
+    draining: () => goneAt !== undefined,
+    successorInMs: () => goneInMs() + startMs + Math.random() * spreadMs,
+    mostConnections: connectionLimit(config.UPSTREAM_CONCURRENCY)
+  })
   const windowMs = config.UPSTREAM_WINDOW_SECONDS * 1000
   const sources = { clock, windowMs, audit, schedule: () => schedule.report() }
   const status = () => statusOf(sources)
@@ -73,20 +88,40 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     ...{ config, logger, status, metrics: createMetrics(status) },
     invalidateAll: () => invalidate([everything])
   })
+  const operators = new Connections({ server: admin.server, clock, most: mostOperators })
   return {
     app,
     admin,
-    unready: () => {
-      draining = true
+    unready: inMs => {
+      goneAt = clock.now() + inMs
     },
-    drain: retryAfterMs => schedule.drain(retryAfterMs),
+    drain: () => schedule.drain(goneInMs()),
+    stopAccepting: () => connections.drain(),
+    abandon: () => {
+      const detail = 'The service is shutting down, and the answer did not come in time.'
+      connections.abandon(new ServiceError('shutting_down', detail))
+    },
+    cut: () => {
+      connections.cut()
+      operators.cut()
+    },
     close: async () => {
-      await Promise.all([app.close(), admin.close()])
+      const closed = Promise.all([app.close(), admin.close()])
+      // Operators may watch until the end, and not longer.
+      operators.cut()
+      await closed
       await upstream.close()
       journal.close()
     }
   }
 }
+
+/** What a successor needs to start, and over what its first callers are spread. */
+const startMs = 1000
+const spreadMs = 2000
+
+/** Connections of operators at once. */
+const mostOperators = 100
 
 export interface RoomsOptions {
   readonly config: Config

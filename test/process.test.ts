@@ -288,25 +288,104 @@ t.test('a second signal exits at once, whatever still runs', async t => {
   child.kill('SIGTERM')
   await until(() => stdout().includes('shutting down'))
   child.kill('SIGTERM')
-  const { signal } = await ended
-  t.equal(signal, null, 'by itself')
+  t.same(await ended, { code: 1, signal: null }, 'by itself, and not as if all were well')
   await asked
-  for (const line of lines(stdout())) t.type(JSON.parse(line), 'object', 'the log is whole')
+  const told = lines(stdout()).map(line => JSON.parse(line).msg)
+  t.equal(told.at(-1), 'exiting at once', 'the log is whole')
 })
 
-t.test('what does not end by itself is cut when the grace is over', async t => {
-  const env = { SHUTDOWN_GRACE_SECONDS: '1', UPSTREAM_TIMEOUT_SECONDS: '600' }
+t.test('who still waits for HelpCrunch at the end of the grace is refused in words', async t => {
+  const env = {
+    SHUTDOWN_GRACE_SECONDS: '3',
+    UPSTREAM_TIMEOUT_SECONDS: '600',
+    UPSTREAM_CONCURRENCY: '4'
+  }
   const { url, process: child, ended, simulator } = await startPair(t, env)
   simulator.faultAll({ kind: 'hang' })
-  const asked = fetch(`${url}/chats`, asBlue).then(
-    ({ status }) => status,
-    () => 0
+  // Some share a call; one connection waits for several.
+  const asked = [0, 0, 100, 200, 300].map(offset =>
+    read(fetch(`${url}/chats?offset=${offset}`, asBlue))
   )
-  await until(() => simulator.hits() === 1)
+  await until(() => simulator.hits() === 4)
+  const socket = await dial(url)
+  const pipelined = listen(socket)
+  socket.write(`GET /chats HTTP/1.1\r\n${known}\r\n`.repeat(2))
+  socket.write(`GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n`)
+  await read(fetch(`${url}/healthz`))
+  const killedAt = performance.now()
   child.kill('SIGTERM')
-  const { signal } = await ended
-  t.equal(signal, null, 'by itself')
-  t.not(await asked, 200)
+  for (const answer of await Promise.all(asked)) {
+    const { retryAfter = 0 } = checkProblem(t, answer, { status: 503, code: 'shutting_down' })
+    t.ok(retryAfter <= 4, `${retryAfter} s: the process is all but gone`)
+    t.equal(answer.headers.get('connection'), 'close')
+  }
+  const { answers, end, rest } = await pipelined
+  t.same([answers.map(({ status }) => status), end, rest], [[503, 503, 200], 'closed', ''])
+  t.same(await ended, { code: 0, signal: null })
+  t.ok(performance.now() - killedAt < 3_000, 'within the grace')
+})
+
+t.test('nobody who has not asked anything yet holds up the end', async t => {
+  const { url, process: child, ended } = await startPair(t, { SHUTDOWN_GRACE_SECONDS: '60' })
+  const sockets = await Promise.all(Array.from({ length: 3 }, () => dial(url)))
+  const [idle, half] = sockets
+  const heard = sockets.map(socket => listen(socket))
+  const seen = new Promise(resolve => idle?.once('data', resolve))
+  idle?.write('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')
+  half?.write('GET /chats HTTP/1.1\r\nHost: x\r\nX-Slow: ')
+  await seen
+  const killedAt = performance.now()
+  child.kill('SIGTERM')
+  t.same(await ended, { code: 0, signal: null })
+  t.ok(performance.now() - killedAt < 10_000, 'long before the grace is over')
+  const ends = (await Promise.all(heard)).map(({ end }) => end)
+  t.same(ends, ['closed', 'closed', 'closed'])
+})
+
+t.test('a body that nobody reads is cut off, and never looks complete', async t => {
+  const env = { SHUTDOWN_GRACE_SECONDS: '2', UPSTREAM_MAX_BODY_MB: '64' }
+  const { url, process: child, ended, simulator } = await startPair(t, env)
+  simulator.fault({ kind: 'bodyOfBytes', bytes: 40 * 2 ** 20 })
+  const socket = await dial(url)
+  const begun = new Promise(resolve => socket.once('readable', resolve))
+  socket.write(`GET /chats HTTP/1.1\r\n${known}\r\n`)
+  await begun
+  child.kill('SIGTERM')
+  t.same(await ended, { code: 0, signal: null })
+  let bytes = 0
+  socket.on('error', () => {})
+  socket.on('data', chunk => {
+    bytes += chunk.length
+  })
+  await new Promise(resolve => socket.once('close', resolve))
+  t.ok(bytes > 0 && bytes < 40 * 2 ** 20, `${bytes} bytes`)
+})
+
+/** A process that throws when it is told to, in words that it must not repeat. */
+const throwing = (statement: string) => ({
+  NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(
+    `process.on('SIGWINCH', () => { ${statement} })`
+  )}`
+})
+
+t.test('an error that nobody foresaw is logged once, without secrets, and ends it', async t => {
+  const words = `new Error('no way with ${apiKey} and ${tokens.blue}')`
+  for (const statement of [`throw ${words}`, `Promise.reject(${words})`]) {
+    const env = { ...throwing(statement), UPSTREAM_TIMEOUT_SECONDS: '600' }
+    const { url, process: child, ended, simulator, stdout, stderr } = await startPair(t, env)
+    simulator.faultAll({ kind: 'hang' })
+    const asked = read(fetch(`${url}/chats`, asBlue))
+    await until(() => simulator.hits() === 1)
+    child.kill('SIGWINCH')
+    checkProblem(t, await asked, { status: 503, code: 'shutting_down' })
+    t.same(await ended, { code: 1, signal: null })
+    const fatal = lines(stdout()).filter(line => JSON.parse(line).level === 60)
+    t.equal(fatal.length, 1)
+    t.match(JSON.parse(fatal[0] ?? '{}').err, { message: 'no way with *** and ***', stack: / at / })
+    for (const secret of [apiKey, tokens.blue]) {
+      t.notOk((stdout() + stderr()).includes(secret))
+    }
+  }
 })
 
 t.test('a reader of the log that stops, or goes away, stops nothing else', async t => {

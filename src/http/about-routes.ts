@@ -46,7 +46,7 @@ export const aboutRoutes: FastifyPluginCallbackTypebox<AboutOptions> = (app, { r
   }
   app.get('/readyz', { ...openToAll, schema: readiness }, () => {
     if (ready()) return { status: 'ready' }
-    throw new ServiceError('shutting_down', 'The service is shutting down.', { retryAfterMs: 1000 })
+    throw new ServiceError('shutting_down', 'The service is shutting down.')
   })
   done()
 }

@@ -16,6 +16,7 @@ import { aboutRoutes } from './about-routes.ts'
 import { AccessLog } from './access-log.ts'
 import { allowedMethods, methodTable } from './allowed-methods.ts'
 import { chatsRoutes } from './chats-routes.ts'
+import { Connections } from './connections.ts'
 import { addCors } from './cors.ts'
 import { describeRoutes, docsRoutes } from './docs.ts'
 import { errorHandler } from './error-handler.ts'
@@ -35,15 +36,25 @@ export interface AppOptions {
   readonly onEvent: (event: string, eventData: unknown) => void
   /** True from SIGTERM on: connections are closed after their reply. */
   readonly draining: () => boolean
+  /** While draining: when a successor can be expected to answer, in milliseconds from now. */
+  readonly successorInMs: () => number
+  /** Connections at once. */
+  readonly mostConnections: number
+}
+
+export interface CallersListener {
+  readonly app: FastifyInstance
+  readonly connections: Connections
 }
 
 /** How long a request may take to arrive, in milliseconds; slower ones are answered 408. */
 const headersTimeoutMs = 10_000
 const requestTimeoutMs = 20_000
 
-export async function createApp(options: AppOptions): Promise<FastifyInstance> {
+export async function createApp(options: AppOptions): Promise<CallersListener> {
+  const { clock, mostConnections } = options
   const redactor = createRedactor(secretsOf(options.config))
-  const log = new AccessLog(options.logger, options.clock)
+  const log = new AccessLog(options.logger, clock)
   const protocolErrors = new ProtocolErrors(log, redactor)
   const app = fastify({
     loggerInstance: options.logger,
@@ -67,16 +78,18 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     clientErrorHandler: protocolErrors.onClientError,
     frameworkErrors: routerErrorHandler(log)
   }) as unknown as FastifyInstance
-  protocolErrors.attach(app.server as Server)
+  const server = app.server as Server
+  protocolErrors.attach(server)
+  const connections = new Connections({ server, clock, most: mostConnections })
   // Before any route: those of plugins keep the handler that they find.
-  app.setErrorHandler(errorHandler(log))
+  app.setErrorHandler(errorHandler({ ...options, log }))
   describeOnly(app)
   decorateRequests(app)
   await describeRoutes(app)
-  await addGates(app, options)
-  addEnds(app, { ...options, log, redactor })
+  await addGates(app, options, connections)
+  addEnds(app, { ...options, connections, log, redactor })
   await addRoutes(app, options)
-  return app
+  return { app, connections }
 }
 
 /** Schemas document; the rooms validate and chats pass through as bytes (see schemas.ts). */
@@ -86,7 +99,11 @@ function describeOnly(app: FastifyInstance): void {
 }
 
 /** What every request passes, in this order. */
-async function addGates(app: FastifyInstance, options: AppOptions): Promise<void> {
+async function addGates(
+  app: FastifyInstance,
+  options: AppOptions,
+  connections: Connections
+): Promise<void> {
   const { config, clock } = options
   const teams = new Teams(config.TEAM_TOKENS)
   app.addHook('onRequest', async (request, reply) => {
@@ -94,6 +111,7 @@ async function addGates(app: FastifyInstance, options: AppOptions): Promise<void
     reply.header('x-content-type-options', 'nosniff')
     const { url = '', httpVersion, rawHeaders } = request.raw
     checkRequest(url, httpVersion, rawHeaders)
+    if (connections.abandonedFor) throw connections.abandonedFor
   })
   if (config.CORS_ORIGINS.length > 0) await addCors(app, config.CORS_ORIGINS)
   app.addHook('onRequest', async request => {
@@ -108,14 +126,16 @@ async function addGates(app: FastifyInstance, options: AppOptions): Promise<void
 }
 
 interface Ends extends Pick<AppOptions, 'draining'> {
+  readonly connections: Connections
   readonly log: AccessLog
   readonly redactor: Redactor
 }
 
 /** What every reply passes on its way out. */
-function addEnds(app: FastifyInstance, { draining, log, redactor }: Ends): void {
-  app.addHook('onSend', async (_, reply, payload) => {
-    if (draining()) reply.header('connection', 'close')
+function addEnds(app: FastifyInstance, { connections, draining, log, redactor }: Ends): void {
+  app.addHook('onSend', async ({ raw }, reply, payload) => {
+    // Not before the last answer on it: those that were pipelined behind would get none.
+    if (draining() && connections.isLatest(raw)) reply.header('connection', 'close')
     // Our own words may repeat the upstream's; chats are bytes, and pass.
     return typeof payload === 'string' ? redactor.clean(payload) : payload
   })

@@ -1,11 +1,12 @@
 /**
  * Makes the need of a request: who asks, until when, and a signal that tells when the caller has
- * left. From here it travels unchanged through all the rooms.
+ * left or cannot be served any more. From here it travels unchanged through all the rooms.
  */
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../clock.ts'
 import type { Need } from '../ports.ts'
+import { abandoned } from './connections.ts'
 import { conditionsOf } from './request-directives.ts'
 
 /** Why a signal is aborted; never answered, because nobody is there to read it. */
@@ -47,5 +48,7 @@ function leavingSignal({ raw }: FastifyReply): AbortSignal {
   }
   if (raw.destroyed) leave()
   else raw.once('close', leave)
+  // An end of the wait that is answered, unlike the caller's leaving.
+  raw.once(abandoned, (reason: Error) => controller.abort(reason))
   return controller.signal
 }

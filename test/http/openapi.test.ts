@@ -178,8 +178,8 @@ async function seenInARun(t: Test): Promise<Seen[]> {
   await see('/chats', hanging.get('/chats'))
 
   const draining = await start()
-  draining.service.unready()
-  draining.service.drain(5_000)
+  draining.service.unready(5_000)
+  draining.service.drain()
   await see('/readyz', draining.get('/readyz'))
   await see('/chats', draining.get('/chats'))
   return seen

@@ -1,0 +1,142 @@
+/**
+ * The connections of a listener and what each is still owed. Answers cheaply who is idle, so that
+ * a listener with too many connections gives up the one that was idle longest instead of refusing
+ * the newcomer, so that a reader who stopped reading is hung up on, and so that draining closes
+ * each connection the moment nothing is owed to it. What a request means is none of its business.
+ */
+
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Clock, Timer } from '../clock.ts'
+
+export interface ConnectionsOptions {
+  readonly server: Server
+  readonly clock: Clock
+  /** Connections at once. */
+  readonly most: number
+}
+
+interface Connection {
+  /** Answers to requests whose header has arrived, until they are sent or nobody is left. */
+  readonly owed: Set<ServerResponse>
+  latest: IncomingMessage | undefined
+  /** Bytes handed over when it was last looked at, and since when some of them are not taken. */
+  sent: number
+  stuckSince: number
+}
+
+/** Emitted on a response for whoever works on it: give up, for this reason. */
+export const abandoned = 'abandoned'
+
+/** The longest that a whole answer may take to be read, and that a stream may stand still. */
+const sendTimeoutMs = 60_000
+const lookEveryMs = 10_000
+
+export class Connections {
+  readonly #options: ConnectionsOptions
+  /** Those that became idle longest ago come first. */
+  readonly #open = new Map<Socket, Connection>()
+  #timer: Timer | undefined
+  #isDraining = false
+  #abandoned: Error | undefined
+  #onEmpty: () => void = () => {}
+
+  constructor(options: ConnectionsOptions) {
+    this.#options = options
+    options.server.on('connection', (socket: Socket) => this.#add(socket))
+    // Before the application's listener, which may have sent the answer when it returns.
+    options.server.prependListener('request', (request, response) => this.#owe(request, response))
+  }
+
+  /** False if further requests have come on the same connection, which wait for their answers. */
+  isLatest(request: IncomingMessage): boolean {
+    const connection = this.#open.get(request.socket)
+    return connection === undefined || connection.latest === request
+  }
+
+  /**
+   * Takes no further connections and ends each that is owed nothing, also one on which half a
+   * request has come. Resolves when all have ended.
+   */
+  async drain(): Promise<void> {
+    this.#isDraining = true
+    this.#options.server.close()
+    for (const [socket, { owed }] of this.#open) if (owed.size === 0) socket.destroySoon()
+    if (this.#open.size === 0) return
+    await new Promise<void>(resolve => {
+      this.#onEmpty = resolve
+    })
+  }
+
+  /** Why no answer is worked on any more, once that is so. */
+  get abandonedFor(): Error | undefined {
+    return this.#abandoned
+  }
+
+  /** Tells whoever works on an answer that there is no more time for it. */
+  abandon(reason: Error): void {
+    this.#abandoned = reason
+    for (const { owed } of this.#open.values()) {
+      for (const response of owed) response.emit(abandoned, reason)
+    }
+  }
+
+  /** Ends everything at once; a body that is being sent stays visibly incomplete. */
+  cut(): void {
+    for (const socket of this.#open.keys()) socket.destroy()
+  }
+
+  #add(socket: Socket): void {
+    const fresh = { owed: new Set<ServerResponse>(), latest: undefined, sent: 0, stuckSince: 0 }
+    this.#open.set(socket, fresh)
+    socket.once('close', () => this.#remove(socket))
+    if (this.#open.size > this.#options.most) this.#makeRoom()
+    this.#timer ??= this.#options.clock.after(lookEveryMs, () => this.#look())
+  }
+
+  #remove(socket: Socket): void {
+    this.#open.delete(socket)
+    if (this.#open.size > 0) return
+    this.#timer?.cancel()
+    this.#timer = undefined
+    this.#onEmpty()
+  }
+
+  /** The newcomer itself if all others are busy. */
+  #makeRoom(): void {
+    for (const [socket, { owed }] of this.#open) {
+      if (owed.size > 0) continue
+      this.#open.delete(socket)
+      socket.destroy()
+      return
+    }
+  }
+
+  #owe(request: IncomingMessage, response: ServerResponse): void {
+    const connection = this.#open.get(request.socket)
+    if (!connection) return
+    connection.latest = request
+    connection.owed.add(response)
+    response.once('close', () => this.#settle(request.socket, connection, response))
+  }
+
+  #settle(socket: Socket, connection: Connection, response: ServerResponse): void {
+    connection.owed.delete(response)
+    if (connection.owed.size > 0 || !this.#open.delete(socket)) return
+    this.#open.set(socket, connection)
+    if (this.#isDraining) socket.destroySoon()
+  }
+
+  /** Hangs up on who has stopped reading. Waiting for an answer is not that. */
+  #look(): void {
+    const { clock } = this.#options
+    const now = clock.now()
+    this.#timer = clock.after(lookEveryMs, () => this.#look())
+    for (const [socket, connection] of this.#open) {
+      const isStuck = socket.writableLength > 0 && socket.bytesWritten === connection.sent
+      if (!isStuck) connection.stuckSince = now
+      else if (now - connection.stuckSince >= sendTimeoutMs) socket.destroy()
+      connection.sent = socket.bytesWritten
+    }
+  }
+}
