@@ -141,11 +141,14 @@ export class Cache implements PageSource {
 
   /** The stored page, stale if it was invalidated since it was asked for. */
   #lookup(call: Call, team: string): Stored<Page> | undefined {
-    const { store, tagsOf } = this.#options
-    const page = store.get(keyOf(call), team)
+    const page = this.#options.store.get(keyOf(call), team)
     if (!page) return undefined
-    const at = this.#invalidations.since(() => tagsOf(call, page.value), page.requestedAt)
+    const at = this.#invalidatedAt(call, page)
     return at === undefined ? page : invalidated(page, at)
+  }
+
+  #invalidatedAt(call: Call, { requestedAt, value }: Stored<Page>): number | undefined {
+    return this.#invalidations.since(() => this.#options.tagsOf(call, value), requestedAt)
   }
 
   #usable(known: Stored<Page> | undefined, now: number): Stored<Page> | undefined {
@@ -217,8 +220,12 @@ export class Cache implements PageSource {
     const own = { ...ownOf(need), hasFallback: fallback !== undefined }
     try {
       const landed = await this.#flights.join(keyOf(call), own, needs => this.#fly(call, needs))
+      const at = this.#invalidatedAt(call, landed.stored)
+      // Who came after an event is not answered by a call from before it.
+      if (collapsed && at !== undefined && at <= now) return this.fetch(call, need)
+      const page = at === undefined ? landed.stored : invalidated(landed.stored, at)
       const status = forwarded(reasonOf(known, now), landed, collapsed)
-      return { stored: landed.stored, status, timing: landed.timing }
+      return { stored: page, status, timing: landed.timing }
     } catch (error) {
       const later = this.#options.clock.now()
       if (!fallback || later >= fallback.errorUntil || !isOurTrouble(error)) throw error
@@ -234,7 +241,8 @@ export class Cache implements PageSource {
     this.#launchUnasked(call, {
       team,
       priority: 'refresh',
-      deadline: page.revalidateUntil,
+      // Some are shown later than that: to who accepts it, and where the last try was just now.
+      deadline: Math.max(page.revalidateUntil, now + refreshEveryMs),
       signal: neverAborted,
       hasFallback: true
     })
