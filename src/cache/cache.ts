@@ -104,7 +104,7 @@ export class Cache implements PageSource {
 
   find(call: Call, need: Need): Found | undefined {
     const now = this.#options.clock.now()
-    const usable = this.#usable(this.#lookup(call, need.team), now)
+    const usable = usableOf(this.#lookup(call, need.team), need, now)
     if (!usable) return undefined
     if (this.#mayServe(usable, call, need, now)) {
       this.#reads.set(usable, (this.#reads.get(usable) ?? 0) + 1)
@@ -149,10 +149,6 @@ export class Cache implements PageSource {
 
   #invalidatedAt(call: Call, { requestedAt, value }: Stored<Page>): number | undefined {
     return this.#invalidations.since(() => this.#options.tagsOf(call, value), requestedAt)
-  }
-
-  #usable(known: Stored<Page> | undefined, now: number): Stored<Page> | undefined {
-    return known && assess(known, now) !== 'expired' ? known : undefined
   }
 
   #mayServe(page: Stored<Page>, call: Call, need: Need, now: number): boolean {
@@ -214,10 +210,12 @@ export class Cache implements PageSource {
   async #forward(call: Call, need: Need): Promise<Found> {
     const now = this.#options.clock.now()
     const known = this.#lookup(call, need.team)
-    const fallback = this.#usable(known, now)
+    const fallback = usableOf(known, need, now)
+    // Who mends an answer can do without: no call is repeated for it.
+    const hasFallback = fallback !== undefined || need.conditions?.notBefore !== undefined
     const collapsed = this.#flights.has(keyOf(call))
     if (known && !collapsed) this.#refetched.note(keyOf(call), now)
-    const own = { ...ownOf(need), hasFallback: fallback !== undefined }
+    const own = { ...ownOf(need), hasFallback }
     try {
       const landed = await this.#flights.join(keyOf(call), own, needs => this.#fly(call, needs))
       const at = this.#invalidatedAt(call, landed.stored)
@@ -283,6 +281,16 @@ export class Cache implements PageSource {
 /** What a stored page takes in memory. */
 export function storedBytes({ value }: Stored<Page>): number {
   return value.byteLength
+}
+
+/** What may be served at all: to mend an answer, only what is newer than what it has. */
+function usableOf(
+  known: Stored<Page> | undefined,
+  { conditions }: Need,
+  now: number
+): Stored<Page> | undefined {
+  if (!known || assess(known, now) === 'expired') return undefined
+  return known.storedAt >= (conditions?.notBefore ?? -Infinity) ? known : undefined
 }
 
 const neverAborted = new AbortController().signal

@@ -114,15 +114,21 @@ export class Chats {
    */
   async #wholePages(window: Window, need: Need): Promise<readonly Found[]> {
     let pages = await this.#withMissing(window, need, await this.#likelyPages(window, need))
-    for (let tries = 0; tries <= pages.length; tries++) {
+    for (let tries = 0; ; tries++) {
       const seam = seamIn(window, pages)
       if (!seam) return pages
+      if (tries > pages.length) throw neverWhole()
       const at = seam.kind === 'short' ? seam.at : olderSide(pages, seam)
       const ageMs = this.#clock.now() - pages[at]!.stored.storedAt
       if (seam.kind === 'disagree' && (tries > 0 || ageMs < youngMs)) return marked(pages)
-      pages = await this.#withMissing(window, need, await this.#replaced(window, need, pages, at))
+      try {
+        pages = await this.#withMissing(window, need, await this.#replaced(window, need, pages, at))
+      } catch (error) {
+        // Only what is short is no answer.
+        if (seam.kind === 'short' || !(error instanceof ServiceError)) throw error
+        return marked(pages)
+      }
     }
-    throw neverWhole()
   }
 
   /**
@@ -224,11 +230,13 @@ function envelopeOf({ bytes, open, close, total }: Page): Page {
 function answer(pages: readonly Found[], rendering: Rendering, now: number): ListAnswer {
   const stored = pages.map(page => page.stored)
   const oldest = stored.reduce((best, page) => (page.storedAt < best.storedAt ? page : best))
+  // Fresh as long as all parts are, counted from where the age is.
+  const freshUntil = Math.min(...stored.map(page => page.freshUntil))
   const timing = longest(pages.flatMap(page => page.timing ?? []))
   return {
     rendering,
     ageMs: now - oldest.storedAt,
-    lifetimeMs: oldest.freshUntil - oldest.storedAt,
+    lifetimeMs: freshUntil - oldest.storedAt,
     status: combineCacheStatus(pages.map(page => page.status)),
     ...(timing && { timing })
   }

@@ -48,11 +48,15 @@ export function newest(pages: readonly Stored<Page>[]): Stored<Page> {
 export function cutWindow(window: Window, pages: readonly Stored<Page>[]): Buffer {
   const [first] = pages
   if (first && pages.length === 1 && isWhole(window, first.value)) return first.value.bytes
+  const { value: envelope } = newest(pages)
+  const end = window.offset + window.limit
   const slices = pages.flatMap(({ value }, step) => {
     const pageOffset = (firstPageIndex(window) + step) * pageSize
-    return cutPage(value, window.offset - pageOffset, window.offset + window.limit - pageOffset)
+    // An older page may hold more than the list has by now: nothing stands where it has ended.
+    const pageEnd = value === envelope ? end : Math.min(end, envelope.total)
+    return cutPage(value, window.offset - pageOffset, pageEnd - pageOffset)
   })
-  return join(newest(pages).value, slices)
+  return join(envelope, slices)
 }
 
 /** Whether the window takes all that its one page has: then nothing needs to be cut or copied. */
