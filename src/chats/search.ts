@@ -12,7 +12,8 @@ import { defaultLimit, largestOffset } from './query.ts'
 /** Deeper than any search; beyond it a body is only meant to exhaust the stack. */
 const deepest = 32
 
-type Members = Readonly<Record<string, unknown>>
+/** Canonical names and values of an object, both as JSON. */
+type Members = Map<string, string>
 
 /**
  * @param bytes of the request's body
@@ -21,104 +22,126 @@ type Members = Readonly<Record<string, unknown>>
 export function parseSearch(bytes: Buffer, maxLimit: number): Window {
   const search = parseObject(bytes)
   const problems: ErrorEntry[] = []
-  for (const [name, isRight] of Object.entries(shapes)) {
-    if (!isRight(search[name])) problems.push({ code: name, message: messages[name]! })
+  for (const [name, { isRight, message }] of Object.entries(shapes)) {
+    const text = search.get(`"${name}"`)
+    if (text !== undefined && !isRight(JSON.parse(text))) problems.push({ code: name, message })
   }
-  const offset = integer(search, 'offset', [0, largestOffset, 0], problems)
+  const offset = takeInteger(search, 'offset', [0, largestOffset, 0], problems)
   const absent = Math.min(defaultLimit, maxLimit)
-  const limit = integer(search, 'limit', [1, maxLimit, absent], problems)
+  const limit = takeInteger(search, 'limit', [1, maxLimit, absent], problems)
   if (problems.length > 0) throw invalid('The search is not valid.', problems)
-  return { list: searchList(canonicalMembers(search)), offset, limit }
+  const order = search.get('"order"')
+  if (order) search.set('"order"', JSON.stringify(JSON.parse(order).toLowerCase()))
+  return { list: searchList(sorted(search)), offset, limit }
 }
 
-const isAbsent = (value: unknown) => value === undefined
-const isText = (value: unknown) => isAbsent(value) || typeof value === 'string'
-const isObject = (value: unknown) => typeof value === 'object' && value !== null && !isNumber(value)
-const isFilter = (value: unknown) =>
-  isAbsent(value) || (Array.isArray(value) && value.every(one => isObject(one)))
+const isText = (value: unknown) => typeof value === 'string'
+const isObject = (value: unknown) =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+const isFilter = (value: unknown) => Array.isArray(value) && value.every(isObject)
 
-const shapes: Record<string, (value: unknown) => boolean> = {
-  comparison: isText,
-  filter: isFilter,
-  sort: isText,
-  order: isText
+const shapes = {
+  comparison: { isRight: isText, message: 'Must be a string, AND or OR.' },
+  filter: {
+    isRight: isFilter,
+    message: 'Must be an array of objects with field, operator and value.'
+  },
+  sort: { isRight: isText, message: 'Must be a string.' },
+  order: { isRight: isText, message: 'Must be a string, asc or desc.' }
 }
-
-const messages: Record<string, string> = {
-  comparison: 'Must be a string, AND or OR.',
-  filter: 'Must be an array of objects with field, operator and value.',
-  sort: 'Must be a string.',
-  order: 'Must be a string, asc or desc.'
-}
-
-/** A number as it was written, which may have more digits than a double holds. */
-class NumberText {
-  readonly text: string
-
-  constructor(text: string) {
-    this.text = text
-  }
-}
-
-const isNumber = (value: unknown): value is NumberText => value instanceof NumberText
 
 function parseObject(bytes: Buffer): Members {
-  let parsed: unknown
+  const text = validJson(bytes)
+  const tokens = text.matchAll(/[{}[\],:]|"(?:[^"\\]+|\\.)*"|[^\s{}[\],:"]+/g)
+  const reader = new Reader(tokens.map(([token]) => token))
+  if (reader.next() !== '{') throw invalid('The body is not a JSON object.')
+  return reader.members(1)
+}
+
+function validJson(bytes: Buffer): string {
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-    parsed = parseExactly(text)
+    JSON.parse(text)
+    return text
   } catch {
     throw invalid('The body is not JSON in UTF-8.')
   }
-  if (!isObject(parsed) || Array.isArray(parsed)) throw invalid('The body is not a JSON object.')
-  return parsed as Members
 }
 
-function parseExactly(text: string): unknown {
-  // The third argument, the source text of primitives, is newer than the types of `JSON.parse`.
-  return JSON.parse(text, (_: string, value: unknown, context?: { source: string }) => {
-    if (typeof value !== 'number') return value
-    if (!Number.isFinite(value)) throw new RangeError('a number beyond all bounds')
-    return new NumberText(context?.source ?? String(value))
-  })
+/**
+ * Reads values, known to be JSON, into their canonical text. Not made of what `JSON.parse` returns:
+ * that has lost the digits of large numbers, and it misreads some names (nodejs/node#63785).
+ */
+class Reader {
+  readonly #tokens: Iterator<string>
+
+  constructor(tokens: Iterator<string>) {
+    this.#tokens = tokens
+  }
+
+  next(): string {
+    return this.#tokens.next().value
+  }
+
+  /** The rest of an object, of members with one name the last, as everywhere. */
+  members(depth: number): Members {
+    const members: Members = new Map()
+    for (let name = this.next(); name !== '}'; name = this.next()) {
+      if (name === ',') continue
+      this.next()
+      members.set(canonicalText(name), this.#value(this.next(), depth))
+    }
+    return members
+  }
+
+  #value(first: string, depth: number): string {
+    if (depth > deepest) throw invalid('The body is nested too deeply.')
+    if (first === '{') return `{${sorted(this.members(depth + 1)).join()}}`
+    if (first === '[') return `[${this.#elements(depth + 1).join()}]`
+    return first.startsWith('"') ? canonicalText(first) : canonicalLiteral(first)
+  }
+
+  #elements(depth: number): string[] {
+    const elements: string[] = []
+    for (let token = this.next(); token !== ']'; token = this.next()) {
+      if (token !== ',') elements.push(this.#value(token, depth))
+    }
+    return elements
+  }
 }
 
-function canonicalMembers(search: Members): string[] {
-  return Object.keys(search)
-    .filter(name => name !== 'offset' && name !== 'limit')
-    .sort()
-    .map(name => {
-      const value = search[name]
-      const isOrder = name === 'order' && typeof value === 'string'
-      return `${JSON.stringify(name)}:${canonical(isOrder ? value.toLowerCase() : value, 1)}`
-    })
+function canonicalText(text: string): string {
+  return JSON.stringify(JSON.parse(text))
 }
 
-function canonical(value: unknown, depth: number): string {
-  if (depth > deepest) throw invalid('The body is nested too deeply.')
-  if (isNumber(value)) return value.text
-  if (Array.isArray(value)) return `[${value.map(one => canonical(one, depth + 1)).join()}]`
-  if (!isObject(value)) return JSON.stringify(value)
-  const members = value as Members
-  const parts = Object.keys(members)
-    .sort()
-    .map(name => `${JSON.stringify(name)}:${canonical(members[name], depth + 1)}`)
-  return `{${parts.join()}}`
+function canonicalLiteral(text: string): string {
+  if (/\d/.test(text) && !Number.isFinite(Number(text))) {
+    throw invalid(`The body holds a number beyond all bounds, ${quoted(text)}.`)
+  }
+  return text
 }
 
-function integer(
+function sorted(members: Members): string[] {
+  return [...members].map(([name, value]) => `${name}:${value}`).sort()
+}
+
+/** An integer, or the text of one; taken out, because it says which part of the search it is. */
+function takeInteger(
   search: Members,
   name: string,
   [least, most, absent]: readonly [number, number, number],
   problems: ErrorEntry[]
 ): number {
-  const value = search[name]
+  const value = search.get(`"${name}"`)
+  search.delete(`"${name}"`)
   if (value === undefined) return absent
-  const text = isNumber(value) ? value.text : value
-  const number = typeof text === 'string' && /^(0|[1-9]\d{0,15})$/.test(text) ? Number(text) : -1
+  const text = value.replace(/^"(.*)"$/, '$1')
+  const number = /^(0|[1-9]\d{0,15})$/.test(text) ? Number(text) : Number.NaN
   if (number >= least && number <= most) return number
-  const got = typeof text === 'string' ? `; got ${quoted(text)}` : ''
-  problems.push({ code: name, message: `Must be an integer from ${least} to ${most}${got}.` })
+  problems.push({
+    code: name,
+    message: `Must be an integer from ${least} to ${most}; got ${quoted(text)}.`
+  })
   return least
 }
 
