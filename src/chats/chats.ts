@@ -77,8 +77,8 @@ export class Chats {
   #answer(window: Window, pages: readonly Found[], { team }: Need): ListAnswer {
     const stored = pages.map(page => page.stored)
     const end = newest(stored)
-    if (end.value.isAbsent) throw notFound()
     this.#remember(window, end, team)
+    if (end.value.isAbsent) throw notFound()
     this.#readAhead(window, end.value.total, team)
     return answer(pages, this.#renderings.of(window, stored, team), this.#clock.now())
   }
