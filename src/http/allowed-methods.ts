@@ -32,11 +32,16 @@ export function allowedMethods(table: MethodTable, request: FastifyRequest, repl
   const known = [...table.values()].filter(({ pattern }) => pattern.test(path))
   // A route that takes the method and still ends here has looked and found nothing.
   if (known.length === 0 || known.some(({ methods }) => methods.has(request.method))) {
-    return new ServiceError('not_found', 'There is no such route; GET / names those there are.')
+    return noRoute()
   }
   const allow = [...new Set(known.flatMap(({ methods }) => [...methods]))].sort().join(', ')
   reply.header('allow', allow)
   return new ServiceError('method_not_allowed', `This route takes ${allow}.`)
+}
+
+/** What is said of a path that no route has. */
+export function noRoute(): ServiceError {
+  return new ServiceError('not_found', 'There is no such route; GET / names those there are.')
 }
 
 /** A trailing slash is accepted, as in the router. */

@@ -10,6 +10,7 @@ import { chatList, messageList } from '../chats/lists.ts'
 import { type ListQuery, parseListQuery, parseMessageQuery, parseNoQuery } from '../chats/query.ts'
 import type { Clock } from '../clock.ts'
 import type { Need } from '../ports.ts'
+import { noRoute } from './allowed-methods.ts'
 import { listLinks } from './links.ts'
 import { needOf } from './need.ts'
 import { chatSchema, listSchema, messagesSchema } from './read-schemas.ts'
@@ -64,9 +65,11 @@ interface ById {
   Params: { id: string }
 }
 
-/** One spelling per chat. */
-function canonicalId({ params }: FastifyRequest<ById>): string {
-  return params.id.replace(/^0+(?=\d)/, '')
+/** One spelling per chat. What was not written in digits, but decodes to some, is no id. */
+function canonicalId(request: FastifyRequest<ById>): string {
+  const { id } = request.params
+  if (!splitTarget(request)[0].includes(`/${id}`)) throw noRoute()
+  return id.replace(/^0+(?=\d)/, '')
 }
 
 function splitTarget({ raw: { url = '' } }: FastifyRequest): [path: string, search: string] {
