@@ -55,5 +55,5 @@ function sourceOf(segment: string): string {
   if (segment === '*') return '.*'
   if (!segment.startsWith(':')) return segment.replace(/[.+?^${}()|[\]\\]/g, '\\$&')
   const pattern = /\(\^(.*)\$\)$/.exec(segment)?.[1]
-  return pattern ?? '[^/]+'
+  return pattern === undefined ? '[^/]+' : `(?:${pattern})`
 }
