@@ -3,6 +3,7 @@
  * and limit, and what is the same has the same name, however a caller spelled it.
  */
 
+import { createHash } from 'node:crypto'
 import type { Call, List } from '../ports.ts'
 import { type ListName, listParameters } from './query.ts'
 import { anySearch, chatTag, sortTag } from './tags.ts'
@@ -42,9 +43,11 @@ export function singleChat(chatId: string): List {
 /** @param members the canonical JSON members of the search, without its offset and limit */
 export function searchList(members: readonly string[]): List {
   const target = '/chats/search'
+  // A search may be long, and its name stands in many places for as long as anything is kept.
+  const digest = createHash('sha256').update(members.join()).digest('base64url')
   const list: List = {
     of: 'search',
-    name: `${target} {${members.join()}}`,
+    name: `${target} ${digest}`,
     tags: [anySearch],
     part: (offset, limit) => {
       const body = `{${[...members, `"offset":${offset}`, `"limit":${limit}`].join()}}`

@@ -294,6 +294,12 @@ t.test('a member of the wrong type is refused by name', async t => {
   ])
 })
 
+t.test('a long search has a short name, and another one another', async t => {
+  const names = ['x', 'y'].map(end => parse(`{"value":"${'v'.repeat(60_000)}${end}"}`).list.name)
+  t.ok(names.every(name => name.length < 100))
+  t.not(names[0], names[1])
+})
+
 t.test('what only HelpCrunch can judge is let through', async t => {
   for (const body of [
     '{}',
