@@ -157,7 +157,12 @@ export function searchSchema(maxLimit: number) {
   }
 }
 
-const searchCodes: ErrorCode[] = ['invalid_body', 'body_too_large', 'unsupported_media_type']
+const searchCodes: ErrorCode[] = [
+  'invalid_query',
+  'invalid_body',
+  'body_too_large',
+  'unsupported_media_type'
+]
 
 function responses(body: object, headers: object, codes: readonly ErrorCode[]) {
   const sent = { ...commonHeaders, ...limitHeaders, ...headers }

@@ -5,6 +5,7 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Chats } from '../chats/chats.ts'
+import { parseNoQuery } from '../chats/query.ts'
 import { parseSearch } from '../chats/search.ts'
 import { ServiceError } from '../errors.ts'
 import type { Need } from '../ports.ts'
@@ -17,18 +18,23 @@ export interface SearchRouteOptions {
   readonly maxLimit: number
 }
 
-/** Searches are short; a longer one is somebody's mistake. */
-const longestBody = 256 * 1024
+/** Searches are short; a longer one is somebody's mistake, and would take long to read. */
+const longestBody = 64 * 1024
 
 export function addSearchRoute(app: FastifyInstance, options: SearchRouteOptions): void {
   const { chats, maxLimit, need } = options
   // In a scope of its own, so that other routes keep their parsers.
   app.register(async scope => {
     scope.removeAllContentTypeParsers()
+    // Fastify refuses a type that it cannot read before any parser is asked.
+    scope.addHook('onRequest', async ({ headers }) => {
+      delete headers['content-type']
+    })
     scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_, body, done) => done(null, body))
     const route = { schema: searchSchema(maxLimit), bodyLimit: longestBody }
     scope.post('/chats/search', route, async (request, reply) => {
       refuseCoded(request)
+      parseNoQuery((request.raw.url ?? '').replace(/^[^?]*\??/, ''))
       const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
       const answer = await chats.list(parseSearch(body, maxLimit), need(request, reply))
       reply.header('x-total-count', answer.rendering.total)
@@ -39,7 +45,6 @@ export function addSearchRoute(app: FastifyInstance, options: SearchRouteOptions
 
 /** Nobody has to unpack what may be a bomb to say that a search is short. */
 function refuseCoded({ headers }: FastifyRequest): void {
-  const coding = headers['content-encoding']
-  if (coding === undefined || coding === 'identity') return
+  if (/^(identity)?$/i.test(headers['content-encoding'] ?? '')) return
   throw new ServiceError('unsupported_media_type', 'Send the search without a content coding.')
 }
