@@ -14,6 +14,7 @@ const all = ['*']
 
 const messageSorts = ['', 'chats.lastMessageAt', 'chats.lastCustomerMessageAt']
 const chatSorts = [...messageSorts, 'chats.closedAt']
+const newSorts = ['', ...sorts]
 
 const messageEvents = new Set([
   'message.chat.customer',
@@ -23,7 +24,7 @@ const messageEvents = new Set([
   'message.email.agent'
 ])
 const chatEvents = new Set(
-  ['status_updated', 'assigned', 'snoozed', 'unsnoozed', 'closed', 'rated'].map(
+  ['new', 'status_updated', 'assigned', 'snoozed', 'unsnoozed', 'closed', 'rated'].map(
     what => `chat.${what}`
   )
 )
@@ -36,11 +37,11 @@ const customerEvents = new Set(
 /** @param eventData anything, also JSON in a string; @returns no tags for an unknown event */
 export function staleTags(event: string, eventData: unknown): readonly string[] {
   const data = objectOf(eventData)
-  if (event === 'chat.new') return [...['', ...sorts].map(sortTag), anySearch]
   if (messageEvents.has(event)) return tagsOfChat(idOf(data.chat_id), messageSorts)
   if (chatEvents.has(event)) {
     const id = idOf(data.chat_id) ?? idOf(data.id) ?? idOf(objectOf(data.chat).id)
-    return tagsOfChat(id, chatSorts)
+    // A new one may just have been asked for, and not have been there.
+    return tagsOfChat(id, event === 'chat.new' ? newSorts : chatSorts)
   }
   if (!customerEvents.has(event)) return []
   const customer = idOf(data.id)
