@@ -48,20 +48,20 @@ const nobody = ''
 
 export class Ledger {
   readonly #windowMs: number
-  readonly #free: number[]
+  readonly #capacity: number
+  /** Slots that were held before, and the first of those that never were. */
+  #free: number[] = []
+  #next: number
   readonly #flying = new Map<number, Flying>()
   /** Settled calls whose slots are still held, soonest free first. */
-  readonly #endings: Ending[] = []
+  #endings: Ending[] = []
   readonly #heldBy = new Map<string, number>()
   readonly #flyingBy = new Map<string, number>()
 
   constructor({ limit, windowMs, restored = [] }: LedgerOptions) {
     this.#windowMs = windowMs
-    const capacity = Math.max(limit, restored.length)
-    this.#free = Array.from(
-      { length: capacity - restored.length },
-      (_, back) => capacity - 1 - back
-    )
+    this.#capacity = Math.max(limit, restored.length)
+    this.#next = restored.length
     for (const [slot, doneAt] of restored.entries()) this.#end(slot, nobody, doneAt)
   }
 
@@ -93,7 +93,7 @@ export class Ledger {
   /** Takes a slot for a call that is about to be sent; undefined if none is free. */
   take(team: string, now: number): number | undefined {
     this.#forget(now)
-    const slot = this.#free.pop()
+    const slot = this.#free.pop() ?? this.#fresh()
     if (slot === undefined) return undefined
     this.#flying.set(slot, { slot, team, sentAt: now })
     count(this.#heldBy, team, 1)
@@ -121,13 +121,18 @@ export class Ledger {
 
   /** The same state again, to be played forward. */
   clone(): Ledger {
-    const copy = new Ledger({ limit: 0, windowMs: this.#windowMs })
-    copy.#free.push(...this.#free)
-    copy.#endings.push(...this.#endings)
+    const copy = new Ledger({ limit: this.#capacity, windowMs: this.#windowMs })
+    copy.#free = this.#free.slice()
+    copy.#next = this.#next
+    copy.#endings = this.#endings.slice()
     for (const [slot, call] of this.#flying) copy.#flying.set(slot, call)
     for (const [team, held] of this.#heldBy) copy.#heldBy.set(team, held)
     for (const [team, flying] of this.#flyingBy) copy.#flyingBy.set(team, flying)
     return copy
+  }
+
+  #fresh(): number | undefined {
+    return this.#next < this.#capacity ? this.#next++ : undefined
   }
 
   #land(slot: number): Flying {

@@ -9,7 +9,8 @@ import { pageTags, staleTags } from '../../src/chats/events.ts'
 import { chatList, messageList, searchList, singleChat } from '../../src/chats/lists.ts'
 import { sorts } from '../../src/chats/query.ts'
 import { pageCall } from '../../src/chats/windows.ts'
-import type { List, Page } from '../../src/ports.ts'
+import { absentPage, type Page } from '../../src/page.ts'
+import type { List } from '../../src/ports.ts'
 import { chatTexts, pageOf } from '../support/pages.ts'
 
 /** Beyond 2^53, as some are. */
@@ -17,10 +18,9 @@ const ours = '9007199254740993'
 const theirs = '7'
 const chatText = (id: string, customer: number) => `{"id":${id},"customer":{"id":${customer}}}`
 
-const ourPage: Page = { ...pageOf([chatText(theirs, 70)], 1), ids: [ours], customers: ['50'] }
+const ourPage = pageOf([chatText(ours, 50)], 1)
 const theirPage = pageOf([chatText(theirs, 70)], 1)
 const messages = pageOf(chatTexts(3, 40), 3)
-const absent: Page = { ...pageOf([], 0), absent: true }
 
 const stored: Record<string, [list: List, page: Page]> = {
   default: [chatList({}), theirPage],
@@ -30,9 +30,9 @@ const stored: Record<string, [list: List, page: Page]> = {
   closed: [chatList({ sort: 'chats.closedAt', order: 'desc' }), theirPage],
   holder: [chatList({ sort: 'chats.createdAt', order: 'asc' }), ourPage],
   chat: [singleChat(ours), ourPage],
-  absentChat: [singleChat(ours), absent],
+  absentChat: [singleChat(ours), absentPage],
   messages: [messageList(ours), messages],
-  absentMessages: [messageList(ours), absent],
+  absentMessages: [messageList(ours), absentPage],
   search: [searchList(['"filter":[]']), ourPage],
   otherSearch: [searchList([]), theirPage],
   otherChat: [singleChat(theirs), theirPage],
