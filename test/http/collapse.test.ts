@@ -96,6 +96,37 @@ t.test('other windows of the same page wait for the same call', async t => {
   t.equal(simulator.hits(), 2)
 })
 
+const reads: Record<string, [paths: readonly string[], init: RequestInit]> = {
+  'a chat': [['/chats/100007', '/v1/chats/0100007/'], {}],
+  messages: [['/chats/100007/messages', '/v1/chats/100007/messages/?limit=1'], {}],
+  'a search': [['/chats/search', '/v1/chats/search/'], { method: 'POST', body: '{"filter":[]}' }]
+}
+
+for (const [name, [paths, init]] of Object.entries(reads)) {
+  t.test(`callers who ask for ${name} at once wait for the same call`, async t => {
+    const { gather, settle, simulator } = await startGathering(t)
+    const asked = (await Promise.all(paths.map(path => gather(50, path, init)))).flat()
+    t.equal(simulator.hits(), 1, 'only the first, which was there before them')
+    await settle(asked)
+    const answers = await Promise.all(asked.map(read))
+    t.same([...new Set(answers.map(({ status }) => status))], [200])
+    t.equal(simulator.hits(), 2)
+    const outcomes = answers.map(({ headers }) => headers.get('cache-status') ?? '')
+    const leader = 'helpcrunch-proxy; fwd=uri-miss; fwd-status=200; stored'
+    t.equal(outcomes.filter(outcome => outcome === leader).length, 1)
+    t.ok(outcomes.includes(`${leader}; collapsed`))
+  })
+}
+
+t.test('that there is no such chat reaches all who wait for it', async t => {
+  const { gather, settle, simulator } = await startGathering(t)
+  const asked = await gather(50, '/chats/7')
+  await settle(asked)
+  const answers = await Promise.all(asked.map(read))
+  for (const answer of answers) checkProblem(t, answer, { status: 404, code: 'chat_not_found' })
+  t.equal(simulator.hits(), 2)
+})
+
 t.test('a leader that leaves takes nobody with it', async t => {
   const { gather, settle, simulator } = await startGathering(t)
   const leaving = new AbortController()
