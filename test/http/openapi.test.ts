@@ -125,107 +125,163 @@ const ofHttp =
 /** Headers that no error needs to announce: they say that it is no one's to keep. */
 const ofErrors = /^(cache-control|vary)$/
 
-type Seen = readonly [path: string, answer: Answer]
+/** An answer, with the documented operation that it belongs to: `get /chats`. */
+type Seen = readonly [operation: string, answer: Answer]
 
-/** Answers of many kinds, each with the documented path that it belongs to. */
-async function seenInARun(t: Test): Promise<Seen[]> {
+interface Asked {
+  readonly operation: string
+  readonly path: string
+  readonly init: RequestInit
+  /** Documented, beyond what every read is seen to answer. */
+  readonly statuses: readonly number[]
+}
+
+const search = { method: 'POST', body: '{"filter":[]}' }
+
+const reads: readonly Asked[] = [
+  { operation: 'get /chats', path: '/chats?limit=3&offset=3', init: {}, statuses: [304] },
+  { operation: 'get /chats/{id}', path: '/chats/100007', init: {}, statuses: [304, 404] },
+  {
+    operation: 'get /chats/{id}/messages',
+    path: '/chats/100007/messages?limit=3',
+    init: {},
+    statuses: [304, 404]
+  },
+  { operation: 'post /chats/search', path: '/chats/search', init: search, statuses: [413, 415] }
+]
+const everyStatus = [200, 400, 401, 405, 414, 429, 502, 503, 504]
+
+/** Answers of many kinds; one run is enough for all who ask. */
+let run: Promise<Seen[]> | undefined
+const seenInARun = () => {
+  run ??= seeAll(t)
+  return run
+}
+
+async function seeAll(t: Test): Promise<Seen[]> {
+  const seen: Seen[] = []
+  for (const asked of reads) await seeRead(t, asked, seen)
+  const stack = await startStack(t)
+  const see = async (path: string) => seen.push([`get ${path}`, await read(stack.get(path))])
+  for (const path of ['/', '/healthz', '/readyz']) await see(path)
+  stack.service.unready()
+  await see('/readyz')
+  return seen
+}
+
+async function seeRead(t: Test, { operation, path, init }: Asked, seen: Seen[]): Promise<void> {
   const start = (options: StackOptions = {}) =>
     startStack(t, { clock: new FakeClock(), ...options })
-  const seen: Seen[] = []
-  const see = async (path: string, answer: Promise<Response>) => {
-    const got = await read(answer)
-    seen.push([path, got])
-    return got
+  const see = async ({ get }: Stack, more: RequestInit = {}, target = path) => {
+    const answer = await read(get(target, { ...init, ...more }))
+    seen.push([operation, answer])
+    return answer
   }
+  const bare = path.split('?')[0] ?? ''
 
   const usual = await start({ env: { CORS_ORIGINS: 'https://desk.example.com' } })
-  const { headers } = await see('/chats', usual.get('/chats?limit=3&offset=3'))
-  await see('/chats', usual.get('/v1/chats?limit=3&offset=3'))
-  await see(
-    '/chats',
-    usual.get('/chats', { headers: { 'if-none-match': headers.get('etag') ?? '' } })
-  )
-  await see(
-    '/chats',
-    usual.get('/chats?limit=3&offset=3', {
-      headers: { 'if-none-match': headers.get('etag') ?? '' }
-    })
-  )
-  await see('/chats', usual.get('/chats?order=asc', { headers: { 'if-none-match': '*' } }))
-  await see('/chats', usual.get('/chats?limit=x'))
-  await see('/chats', usual.get('/chats?limit=%zz'))
-  await see('/chats', usual.get(`/chats?${'x'.repeat(9_000)}`))
-  await see('/chats', usual.get('/chats', { method: 'DELETE' }))
-  await see('/chats', fetch(`${usual.url}/chats`))
-  for (const path of ['/', '/healthz', '/readyz']) await see(path, usual.get(path))
+  const { headers } = await see(usual)
+  await see(usual, {}, `/v1${path}`)
+  for (const tag of ['*', headers.get('etag') ?? '']) {
+    await see(usual, { headers: { 'if-none-match': tag } })
+  }
+  for (const query of ['limit=x', 'limit=%zz', 'x'.repeat(9_000)]) {
+    await see(usual, {}, `${bare}?${query}`)
+  }
+  await see(usual, { method: 'DELETE' })
+  seen.push([operation, await read(fetch(usual.url + path, init))])
+  if (init.body) {
+    await see(usual, { body: '[' })
+    await see(usual, { body: ' '.repeat(70_000) })
+    await see(usual, { headers: { 'content-encoding': 'gzip' } })
+  }
 
   const limited = await start({ env: { TEAM_RATE_LIMIT: '1' } })
-  await see('/chats', limited.get('/chats'))
-  await see('/chats', limited.get('/chats'))
+  // A 304 that made a call.
+  await see(limited, { headers: { 'if-none-match': '*' } })
+  await see(limited)
 
   const spent = await start({ env: { UPSTREAM_LIMIT: '1' } })
-  await see('/chats', spent.get('/chats'))
-  await see('/chats', spent.get('/chats?offset=100'))
+  await read(spent.get('/chats?order=asc'))
+  await see(spent)
+  await see(spent, {}, `/v1${path}`)
 
-  for (const status of [400, 401, 429, 500]) {
+  for (const status of [400, 401, 404, 429, 500]) {
     // Shorter than the pause after a 429, which this clock would never see the end of.
-    const { get, simulator } = await start({ env: { QUEUE_MAX_WAIT_SECONDS: '0.5' } })
-    simulator.faultAll({ kind: 'status', status })
-    await see('/chats', get('/chats'))
+    const stack = await start({ env: { QUEUE_MAX_WAIT_SECONDS: '0.5' } })
+    stack.simulator.faultAll({ kind: 'status', status })
+    await see(stack)
   }
   const hanging = await startStack(t, { env: { UPSTREAM_TIMEOUT_SECONDS: '0.05' } })
   hanging.simulator.faultAll({ kind: 'hang' })
-  await see('/chats', hanging.get('/chats'))
+  await see(hanging)
 
   const draining = await start()
   draining.service.unready(5_000)
   draining.service.drain()
-  await see('/readyz', draining.get('/readyz'))
-  await see('/chats', draining.get('/chats'))
-  return seen
+  await see(draining)
+}
+
+function describedAs(document: Document, operation: string) {
+  const [method = '', path = ''] = operation.split(' ')
+  return document.paths[path]?.[method]?.responses ?? {}
 }
 
 t.test('whatever is seen in a run is documented: status, media type and headers', async t => {
   const { document } = await documentOf(await startStack(t))
-  const seen = await seenInARun(t)
-  const statuses = new Set(seen.map(([, { status }]) => status))
-  t.same(
-    [200, 304, 400, 401, 405, 414, 429, 502, 503, 504].filter(status => !statuses.has(status)),
-    []
-  )
-  for (const [path, { status, headers }] of seen) {
-    const described = document.paths[path]?.get?.responses[status]
-    t.ok(described, `${path} ${status}`)
+  const seen = await seenInARun()
+  for (const { operation, statuses } of reads) {
+    const answers = seen.filter(([name]) => name === operation)
+    const missing = new Set([...everyStatus, ...statuses])
+    for (const [, { status }] of answers) missing.delete(status)
+    t.same([...missing], [], `${operation}: all that it may answer was seen`)
+  }
+  for (const [operation, { status, headers }] of seen) {
+    const described = describedAs(document, operation)[status]
+    t.ok(described, `${operation} ${status}`)
     const media = headers.get('content-type')?.split(';')[0]
-    if (media) t.ok(media in (described?.content ?? {}), `${path} ${status}: ${media}`)
+    if (media) t.ok(media in (described?.content ?? {}), `${operation} ${status}: ${media}`)
     const known = Object.keys(described?.headers ?? {}).map(name => name.toLowerCase())
+    const isRead = reads.some(read => read.operation === operation)
     const unknown = [...headers.keys()].filter(
       name =>
         !known.includes(name) &&
         !ofHttp.test(name) &&
         !name.startsWith('access-control-') &&
         !(status >= 400 && ofErrors.test(name)) &&
-        !(path !== '/chats' && name === 'vary')
+        !(!isRead && name === 'vary')
     )
-    t.same(unknown, [], `${path} ${status}: headers`)
+    t.same(unknown, [], `${operation} ${status}: headers`)
   }
 })
 
-t.test('every documented header of the list is seen in a run', async t => {
+t.test('every documented header of the reads is seen in a run', async t => {
   const { document } = await documentOf(await startStack(t))
-  const seen = await seenInARun(t)
-  for (const [status, described] of Object.entries(
-    document.paths['/chats']?.get?.responses ?? {}
-  )) {
-    const answers = seen.filter(
-      ([path, answer]) => path === '/chats' && `${answer.status}` === status
-    )
-    if (answers.length === 0) continue
-    const sent = new Set(answers.flatMap(([, { headers }]) => [...headers.keys()]))
-    const missing = Object.keys(described.headers ?? {}).filter(
-      name => !sent.has(name.toLowerCase())
-    )
-    t.same(missing, [], status)
+  const seen = await seenInARun()
+  for (const { operation } of reads) {
+    for (const [status, described] of Object.entries(describedAs(document, operation))) {
+      const answers = seen.filter(
+        ([name, answer]) => name === operation && `${answer.status}` === status
+      )
+      if (answers.length === 0) continue
+      const sent = new Set(answers.flatMap(([, { headers }]) => [...headers.keys()]))
+      const missing = Object.keys(described.headers ?? {}).filter(
+        name => !sent.has(name.toLowerCase())
+      )
+      t.same(missing, [], `${operation} ${status}`)
+    }
   }
-  t.ok(seen.length > 15)
+  t.ok(seen.length > 60)
+})
+
+t.test('the bodies of the reads have the members that are documented', async t => {
+  const { document } = await documentOf(await startStack(t))
+  const stack = await startStack(t)
+  for (const { operation, path, init } of reads) {
+    const content = describedAs(document, operation)[200]?.content ?? {}
+    const { schema } = content['application/json'] as { schema: { required?: readonly string[] } }
+    const body = JSON.parse((await read(stack.get(path, init))).body)
+    for (const member of schema.required ?? []) t.ok(member in body, `${operation}: ${member}`)
+    t.ok(schema.required?.length, operation)
+  }
 })
