@@ -5,7 +5,7 @@
 
 import { readFileSync } from 'node:fs'
 
-/** Beyond this, memory is the limit: an idle connection costs about 10 kB. */
+/** Beyond this, memory is the limit: an idle connection costs about 20 kB. */
 const mostConnections = 5000
 
 /** For the log, the journal, the program's own files and the operators. */

@@ -136,6 +136,7 @@ function addEnds(app: FastifyInstance, { connections, draining, log, redactor }:
   app.addHook('onSend', async ({ raw }, reply, payload) => {
     // Not before the last answer on it: those that were pipelined behind would get none.
     if (draining() && connections.isLatest(raw)) reply.header('connection', 'close')
+    if (Buffer.isBuffer(payload)) connections.sending(reply.raw, payload.length)
     // Our own words may repeat the upstream's; chats are bytes, and pass.
     return typeof payload === 'string' ? redactor.clean(payload) : payload
   })

@@ -14,6 +14,8 @@ export interface ConnectionsOptions {
   readonly clock: Clock
   /** Connections at once. */
   readonly most: number
+  /** Bytes of answers that are being sent, all together. */
+  readonly mostUnsentBytes?: number
 }
 
 interface Connection {
@@ -28,21 +30,28 @@ interface Connection {
 /** Emitted on a response for whoever works on it: give up, for this reason. */
 export const abandoned = 'abandoned'
 
+/** Not more memory than a cache has; smaller answers fit into what the system keeps for a socket. */
+const defaultMostUnsentBytes = 256 * 1024 * 1024
+const noteworthyBytes = 64 * 1024
+
 /** The longest that a whole answer may take to be read, and that a stream may stand still. */
 const sendTimeoutMs = 60_000
 const lookEveryMs = 10_000
 
 export class Connections {
-  readonly #options: ConnectionsOptions
+  readonly #options: Required<ConnectionsOptions>
   /** Those that became idle longest ago come first. */
   readonly #open = new Map<Socket, Connection>()
+  /** Large answers on their way, those begun longest ago first. */
+  readonly #unsent = new Map<ServerResponse, number>()
+  #unsentBytes = 0
   #timer: Timer | undefined
   #isDraining = false
   #abandoned: Error | undefined
   #onEmpty: () => void = () => {}
 
   constructor(options: ConnectionsOptions) {
-    this.#options = options
+    this.#options = { mostUnsentBytes: defaultMostUnsentBytes, ...options }
     options.server.on('connection', (socket: Socket) => this.#add(socket))
     // Before the application's listener, which may have sent the answer when it returns.
     options.server.prependListener('request', (request, response) => this.#owe(request, response))
@@ -52,6 +61,19 @@ export class Connections {
   isLatest(request: IncomingMessage): boolean {
     const connection = this.#open.get(request.socket)
     return connection === undefined || connection.latest === request
+  }
+
+  /** Notes an answer that begins to be sent; too many unread ones cost those begun longest ago. */
+  sending(response: ServerResponse, bytes: number): void {
+    if (bytes < noteworthyBytes) return
+    this.#unsent.set(response, bytes)
+    this.#unsentBytes += bytes
+    response.once('close', () => this.#sent(response))
+    for (const [oldest] of this.#unsent) {
+      if (this.#unsentBytes <= this.#options.mostUnsentBytes || oldest === response) return
+      oldest.socket?.destroy()
+      this.#sent(oldest)
+    }
   }
 
   /**
@@ -125,6 +147,11 @@ export class Connections {
     if (connection.owed.size > 0 || !this.#open.delete(socket)) return
     this.#open.set(socket, connection)
     if (this.#isDraining) socket.destroySoon()
+  }
+
+  #sent(response: ServerResponse): void {
+    this.#unsentBytes -= this.#unsent.get(response) ?? 0
+    this.#unsent.delete(response)
   }
 
   /** Hangs up on who has stopped reading. Waiting for an answer is not that. */

@@ -5,18 +5,21 @@ import { createServer, type RequestListener, type ServerResponse } from 'node:ht
 import type { AddressInfo, Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { abandoned, Connections } from '../../src/http/connections.ts'
+import { abandoned, Connections, type ConnectionsOptions } from '../../src/http/connections.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { dial, listen } from '../support/raw-socket.ts'
 
 const request = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
 
 /** A listener whose requests wait until the test answers them. */
-async function rig(t: Test, most = 100, handle?: RequestListener) {
+async function rig(
+  t: Test,
+  { most = 100, handle, ...limits }: Partial<ConnectionsOptions> & { handle?: RequestListener } = {}
+) {
   const clock = new FakeClock()
   const waiting: ServerResponse[] = []
   const server = createServer(handle ?? ((_, response) => void waiting.push(response)))
-  const connections = new Connections({ server, clock, most })
+  const connections = new Connections({ server, clock, most, ...limits })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
@@ -124,7 +127,7 @@ t.test('a body that is cut off is visibly incomplete', async t => {
 })
 
 t.test('one connection too many costs the one that was idle longest', async t => {
-  const { connect, waiting } = await rig(t, 3)
+  const { connect, waiting } = await rig(t, { most: 3 })
   const busy = await connect(request)
   const used = await connect(request)
   const silent = await connect()
@@ -140,7 +143,7 @@ t.test('one connection too many costs the one that was idle longest', async t =>
 })
 
 t.test('if all are busy, the newcomer is the one too many', async t => {
-  const { connect, waiting } = await rig(t, 3)
+  const { connect, waiting } = await rig(t, { most: 3 })
   const busy = [await connect(request), await connect(request), await connect(request)]
   const newcomer = await connect()
   t.ok(await isClosed(newcomer))
@@ -158,7 +161,9 @@ t.test('if all are busy, the newcomer is the one too many', async t => {
 const megabytes = Buffer.alloc(32 * 2 ** 20)
 
 t.test('who does not read an answer is hung up on after a minute', async t => {
-  const { clock, connect, server } = await rig(t, 100, (_, response) => response.end(megabytes))
+  const { clock, connect, server } = await rig(t, {
+    handle: (_, response) => void response.end(megabytes)
+  })
   const socket = await connect()
   socket.pause()
   const asked = once(server, 'request')
@@ -189,4 +194,46 @@ t.test('who waits for an answer, or reads a stream as it comes, is left alone', 
   }
   await clock.advance(600_000)
   t.same([patient.closed, reader.closed], [false, false])
+})
+
+/** Resolves once the whole of a large answer was read. */
+function readMegabytes(socket: Socket): Promise<void> {
+  let left = megabytes.length
+  return new Promise(resolve =>
+    socket.on('data', chunk => {
+      left -= chunk.length
+      if (left < 0) resolve()
+    })
+  )
+}
+
+t.test('more unread answers than there is memory for cost those begun longest ago', async t => {
+  const { accepted, connections, connect, waiting } = await rig(t, {
+    mostUnsentBytes: 3 * megabytes.length
+  })
+  const answer = (response: ServerResponse | undefined) => {
+    connections.sending(response!, megabytes.length)
+    response?.end(megabytes)
+  }
+  const quick = await connect(request)
+  answer(waiting[0])
+  await t.resolves(readMegabytes(quick))
+  for (let index = 1; index <= 4; index++) {
+    const slow = await connect(request)
+    slow.pause()
+    answer(waiting[index])
+  }
+  t.same(
+    accepted.map(({ destroyed }) => destroyed),
+    [false, true, false, false, false],
+    'what was read does not count'
+  )
+})
+
+t.test('an answer larger than that is sent all the same', async t => {
+  const { connections, connect, waiting } = await rig(t, { mostUnsentBytes: 1 })
+  const socket = await connect(request)
+  connections.sending(waiting[0]!, megabytes.length)
+  waiting[0]?.end(megabytes)
+  await t.resolves(readMegabytes(socket))
 })
