@@ -8,14 +8,14 @@ import { Cache, type Foresight } from '../../src/cache/cache.ts'
 import { singleChat } from '../../src/chats/lists.ts'
 import { pageCall } from '../../src/chats/windows.ts'
 import { ServiceError } from '../../src/errors.ts'
-import type { Conditions, Page, Stored } from '../../src/ports.ts'
+import { absentPage as absent, type Page } from '../../src/page.ts'
+import type { Conditions, Stored } from '../../src/ports.ts'
 import { noForesight } from '../support/budget.ts'
 import { FakeClock, settled } from '../support/fake-clock.ts'
 import { needOf } from '../support/needs.ts'
 import { chatTexts, pageOf, roomyShelf } from '../support/pages.ts'
 
 const call = pageCall(singleChat('7'), 0)
-const absent: Page = { ...pageOf([], 0), absent: true, bytes: Buffer.alloc(0) }
 const chat = pageOf(chatTexts(1, 7), 1, { before: '', after: '' })
 const trouble = new ServiceError('upstream_error', 'for the test')
 
@@ -43,7 +43,7 @@ function house(
   })
   const ask = async (conditions?: Conditions) => {
     const { stored, status } = await cache.fetch(call, needOf(conditions ? { conditions } : {}))
-    return { isAbsent: stored.value.absent === true, status }
+    return { isAbsent: stored.value.isAbsent, status }
   }
   return { cache, clock, fate, ask }
 }

@@ -164,7 +164,7 @@ async function seeAll(t: Test): Promise<Seen[]> {
   const stack = await startStack(t)
   const see = async (path: string) => seen.push([`get ${path}`, await read(stack.get(path))])
   for (const path of ['/', '/healthz', '/readyz']) await see(path)
-  stack.service.unready()
+  stack.service.unready(5_000)
   await see('/readyz')
   return seen
 }
