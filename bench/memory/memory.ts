@@ -16,6 +16,8 @@ const cacheMb = 128
 /** Room for the cache, for what is being made and thrown away around it, and for Node itself. */
 const promisedMb = 1.5 * cacheMb + 120
 const distinctWindows = 1_000_000
+/** That many of them lie on one page: a call for each page, an answer of its own for each window. */
+const windowsPerPage = 10
 const largePages = 200
 const largePageBytes = 2_000_000
 /** Requests on their way at one time; calls to the upstream are as many as by default. */
@@ -55,17 +57,17 @@ export const memory: Suite = async () => {
   try {
     await ready(pool)
     const measured = [sample('idle', 0, service.pid!)]
-    const walk = async (phase: string, requests: number, firstPage: number) => {
-      const perSample = requests / samples
-      for (let done = 0; done < requests; done += perSample) {
-        await ask(pool, firstPage + done, perSample)
+    const walk = async (phase: string, count: number, pathOf: (index: number) => string) => {
+      const perSample = count / samples
+      for (let done = 0; done < count; done += perSample) {
+        await ask(pool, done, perSample, pathOf)
         measured.push(sample(phase, done + perSample, service.pid!))
       }
     }
-    await walk(`${distinctWindows.toLocaleString('en')} different windows`, distinctWindows, 0)
+    await walk(`${distinctWindows.toLocaleString('en')} different windows`, distinctWindows, small)
     upstream.send(largePageBytes)
     await once(upstream, 'message')
-    await walk(`${largePages} pages of 2 MB`, largePages, 2 * distinctWindows)
+    await walk(`${largePages} pages of 2 MB`, largePages, large)
     return report(measured)
   } finally {
     await pool.destroy()
@@ -83,12 +85,25 @@ async function ready(pool: Pool): Promise<void> {
   }
 }
 
-/** Every request is for a page of its own. */
-async function ask(pool: Pool, first: number, count: number): Promise<void> {
+function small(index: number): string {
+  const page = Math.floor(index / windowsPerPage)
+  return `/chats?offset=${page * 100 + (index % windowsPerPage)}&limit=50`
+}
+
+function large(index: number): string {
+  return `/chats?order=desc&offset=${index * 100}&limit=100`
+}
+
+async function ask(
+  pool: Pool,
+  first: number,
+  count: number,
+  pathOf: (index: number) => string
+): Promise<void> {
   let next = first
   const caller = async () => {
     while (next < first + count) {
-      const path = `/chats?offset=${next++ * 100}&limit=100`
+      const path = pathOf(next++)
       const { body, statusCode } = await pool.request({ path, method: 'GET' })
       await body.dump({ limit: Infinity })
       if (statusCode !== 200) throw new Error(`${path} was answered ${statusCode}`)
