@@ -126,8 +126,15 @@ export interface Timing {
 /** upstream's door: one attempt, one answer or one `ServiceError`. */
 export type Attempt = (call: Call) => Promise<Page>
 
+/** What a call brought. `sentAt`: when it left, if that was later than it was asked for. */
+export interface Reply {
+  readonly page: Page
+  readonly timing: Timing
+  readonly sentAt?: number
+}
+
 /** schedule's door: the attempt, made when a slot is free. */
-export type Send = (call: Call, need: Need) => Promise<{ page: Page; timing: Timing }>
+export type Send = (call: Call, need: Need) => Promise<Reply>
 
 /** What the cache found or fetched; `timing` only if a call was made for it. */
 export interface Found {

@@ -253,8 +253,9 @@ export class Cache implements PageSource {
 
   async #fly(call: Call, need: Need): Promise<Landed> {
     const { clock, lifetimes, random, send, store } = this.#options
-    const requestedAt = clock.now()
-    const { page, timing } = await send(call, need)
+    const askedAt = clock.now()
+    // What happened while it waited for its turn, or before it was repeated, it knows of.
+    const { page, timing, sentAt: requestedAt = askedAt } = await send(call, need)
     const now = clock.now()
     // Pages loaded together are a first one and its followers: these are spread around it.
     const spread = call.offset > 0 ? random() : 0

@@ -19,7 +19,7 @@ export function completing(send: Send): Send {
       queueMs: first.timing.queueMs + rest.timing.queueMs,
       upstreamMs: first.timing.upstreamMs + rest.timing.upstreamMs
     }
-    return { page, timing }
+    return { ...first, page, timing }
   }
 }
 

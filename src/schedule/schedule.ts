@@ -16,6 +16,7 @@ import {
   type Need,
   type Priority,
   type Prospect,
+  type Reply,
   type ScheduleReport
 } from '../ports.ts'
 import { estimateFreeAt, estimateSendAt, type Outlook } from './estimate.ts'
@@ -23,7 +24,7 @@ import { FairQueue, type Turn } from './fair-queue.ts'
 import { hasPlace, judgeAt, nextChangeAt, type Resources, Shares } from './reserves.ts'
 import { retryDelayMs } from './retries.ts'
 import { Sends, type SendsOptions } from './sends.ts'
-import { type Reply, Waiting } from './waiting.ts'
+import { Waiting } from './waiting.ts'
 
 export interface ScheduleOptions extends SendsOptions {
   readonly clock: Clock
@@ -238,7 +239,7 @@ export class Schedule {
       this.#sends.succeeded(sent, now)
       // A call that was tried before has waited for that as well.
       const timing = { queueMs: sentAt - waiting.arrivedAt, upstreamMs: now - sentAt }
-      waiting.resolve({ page, timing })
+      waiting.resolve({ page, timing, sentAt })
     } catch (error) {
       this.#sends.failed(sent, clock.now(), error)
       this.#afterFailure(waiting, error)

@@ -5,14 +5,8 @@
 
 import type { Timer } from '../clock.ts'
 import type { ServiceError } from '../errors.ts'
-import type { Page } from '../page.ts'
-import type { Call, Need, Priority, Timing } from '../ports.ts'
+import type { Call, Need, Priority, Reply } from '../ports.ts'
 import type { Queued } from './fair-queue.ts'
-
-export interface Reply {
-  readonly page: Page
-  readonly timing: Timing
-}
 
 export class Waiting implements Queued {
   readonly call: Call
