@@ -49,7 +49,7 @@ export function stored<Value>(arrival: Arrival<Value>, lifetimes: Lifetimes): St
 /** The same response, stale since `at` and out of the window in which that would not matter. */
 export function invalidated<Value>(response: Stored<Value>, at: number): Stored<Value> {
   const until = Math.min(response.freshUntil, Math.max(at, response.storedAt))
-  return { ...response, freshUntil: until, revalidateUntil: until }
+  return { ...response, freshUntil: until, revalidateUntil: until, refreshAt: until }
 }
 
 export function assess(response: Stored<unknown>, now: number): Freshness {

@@ -13,7 +13,8 @@ export function completing(send: Send): Send {
     const missing = missingPart(call, first.page)
     if (!missing) return first
     const rest = await send(missing, need)
-    const page = joinParts(first.page, rest.page)
+    const most = Math.max(rest.page.total - call.offset, 0)
+    const page = joinParts(first.page, rest.page, most)
     if (missingPart(call, page)) throw tooShort()
     const timing = {
       queueMs: first.timing.queueMs + rest.timing.queueMs,

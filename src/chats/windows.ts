@@ -64,17 +64,25 @@ function isWhole({ offset, limit }: Window, page: Page): boolean {
   return offset % pageSize === 0 && limit >= page.count
 }
 
-/** Both parts of a page in one, in the later one's envelope. */
-export function joinParts(first: Page, rest: Page): Page {
-  const slices = [first, rest].flatMap(page => cutPage(page, 0, page.count))
+/**
+ * Both parts of a page in one, in the later one's envelope.
+ *
+ * @param most items, because the list may have become shorter than what its first part held
+ */
+export function joinParts(first: Page, rest: Page, most: number): Page {
+  const before = cutPage(first, 0, Math.min(first.count, most))
+  const slices = [...before, ...cutPage(rest, 0, most - first.count)]
   const bytes = join(rest, slices)
-  const restShift = rest.open + (slices[0]?.length ?? 0) + (slices.length > 1 ? 1 : 0)
-  const both = (of: (page: Page) => Uint32Array) =>
-    Uint32Array.from([...shifted(first, of, rest.open), ...shifted(rest, of, restShift)])
+  const restShift = rest.open + (before[0] ? before[0].length + comma.length : 0)
+  const numbers = (of: (page: Page) => Uint32Array, perItem: number) =>
+    Uint32Array.from([...shifted(first, of, rest.open), ...shifted(rest, of, restShift)]).slice(
+      0,
+      perItem * most
+    )
   return new Page({
     bytes,
-    spans: both(page => page.spans),
-    idSpans: both(page => page.idSpans),
+    spans: numbers(page => page.spans, 2),
+    idSpans: numbers(page => page.idSpans, 4),
     open: rest.open,
     close: bytes.length - (rest.bytes.length - rest.close),
     total: rest.total

@@ -8,6 +8,7 @@ import {
   cutWindow,
   firstPageIndex,
   furtherPageIndexes,
+  joinParts,
   newest,
   pageCall,
   pageSize
@@ -98,3 +99,31 @@ t.test('an empty page among others leaves no stray comma', async t => {
   t.ok(holdsChats(cutWindow(windowOf({ offset: 0, limit: 200 }), pages), list))
   t.ok(holdsChats(cutWindow(windowOf({ offset: 100, limit: 100 }), [pages[1]!]), []))
 })
+
+t.test(
+  'two parts joined are the page that one call would have brought, places and all',
+  async t => {
+    const sizes = fc.record({ first: fc.nat(60), rest: fc.nat(60), total: fc.nat(120) })
+    const property = fc.property(sizes, space, ({ first, rest, total }, blank) => {
+      const texts = chatTexts(120)
+      const parts = [texts.slice(0, first), texts.slice(first, first + rest)] as const
+      const spelling = {
+        before: `{"meta":{"total":${total}},${blank}"data":[`,
+        after: `${blank}]}`
+      }
+      const [one, other] = parts.map(part => pageOf(part, total, spelling))
+      const page = joinParts(one!, other!, total)
+      const wanted = [...parts[0], ...parts[1]].slice(0, total)
+      assert(holdsChats(page.bytes, wanted))
+      assert.equal(page.count, wanted.length)
+      for (const [at, text] of wanted.entries()) {
+        const [start, end] = page.spans.subarray(2 * at, 2 * at + 2)
+        assert.equal(page.bytes.toString('utf8', start, end), text)
+        assert.equal(page.idAt(at), String(JSON.parse(text).id))
+      }
+      const alone = cutWindow(windowOf({ offset: 0, limit: 100 }), [storedAt(0, page)])
+      assert(holdsChats(alone, wanted.slice(0, 100)))
+    })
+    await holds(t, property, { numRuns: 300 })
+  }
+)

@@ -16,9 +16,13 @@ export interface OpenAnswer extends ListAnswer {
 export function chatsBehind(fetch: Fetch | PageSource, clock = new FakeClock()) {
   const pages = typeof fetch === 'function' ? sourceOf(fetch) : fetch
   const chats = new Chats({ clock, pages, renderings: roomyShelf(), ends: roomyShelf() })
-  const list = async (query: ListQuery, need: Need): Promise<OpenAnswer> => {
-    const answer = await chats.list(windowOf(query), need)
-    return { ...answer, body: answer.rendering.body, total: answer.rendering.total }
+  return {
+    list: (query: ListQuery, need: Need) => openList(chats, query, need),
+    forgetEnds: () => chats.forgetEnds()
   }
-  return { list, forgetEnds: () => chats.forgetEnds() }
+}
+
+export async function openList(chats: Chats, query: ListQuery, need: Need): Promise<OpenAnswer> {
+  const answer = await chats.list(windowOf(query), need)
+  return { ...answer, body: answer.rendering.body, total: answer.rendering.total }
 }

@@ -51,7 +51,8 @@ export class FakeClock implements Clock {
       await settled()
       this.afterEach()
     }
-    this.#now = end
+    // Later than that if something stalled.
+    this.#now = Math.max(this.#now, end)
   }
 
   /** Time passes while the event loop is blocked: nothing runs until the next `advance`. */

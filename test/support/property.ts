@@ -1,4 +1,6 @@
-/** A fast-check property as one assertion: what fails shows its seed and its smallest example. */
+/**
+ * A fast-check property as one assertion: what fails shows why, its seed and its smallest example.
+ */
 
 import fc from 'fast-check'
 import type { Test } from 'tap'
@@ -9,6 +11,6 @@ export async function holds<Inputs>(
   parameters: fc.Parameters<Inputs> = {}
 ): Promise<void> {
   const details = await fc.check(property, parameters)
-  if (details.failed) t.fail(fc.defaultReportMessage(details) ?? 'failed')
+  if (details.failed) t.fail(`${details.errorInstance}\n${fc.defaultReportMessage(details)}`)
   else t.pass(`held in ${details.numRuns} runs`)
 }
