@@ -6,7 +6,7 @@
  */
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import { Server as NetServer, type Socket } from 'node:net'
 import type { Clock, Timer } from '../clock.ts'
 
 export interface ConnectionsOptions {
@@ -27,6 +27,9 @@ interface Connection {
   stuckSince: number
 }
 
+/** A busy caller's next request comes within this time after an answer, or after it connected. */
+const lingerMs = 250
+
 /** Emitted on a response for whoever works on it: give up, for this reason. */
 export const abandoned = 'abandoned'
 
@@ -46,7 +49,7 @@ export class Connections {
   readonly #unsent = new Map<ServerResponse, number>()
   #unsentBytes = 0
   #timer: Timer | undefined
-  #isDraining = false
+  #endsIdle = false
   #abandoned: Error | undefined
   #onEmpty: () => void = () => {}
 
@@ -77,17 +80,19 @@ export class Connections {
   }
 
   /**
-   * Takes no further connections and ends each that is owed nothing, also one on which half a
-   * request has come. Resolves when all have ended.
+   * Takes no further connections. Those that are owed nothing, also if half a request has come on
+   * them, are ended a moment later: a request may be on its way already, which gets its answer and
+   * is told that it was the last. Resolves when all have ended.
    */
   async drain(): Promise<void> {
-    this.#isDraining = true
-    this.#options.server.close()
-    for (const [socket, { owed }] of this.#open) if (owed.size === 0) socket.destroySoon()
+    // Node's own close ends idle connections at once, and so resets whoever is about to ask.
+    NetServer.prototype.close.call(this.#options.server)
     if (this.#open.size === 0) return
+    const moment = this.#options.clock.after(lingerMs, () => this.#endIdle())
     await new Promise<void>(resolve => {
       this.#onEmpty = resolve
     })
+    moment.cancel()
   }
 
   /** Why no answer is worked on any more, once that is so. */
@@ -146,7 +151,12 @@ export class Connections {
     connection.owed.delete(response)
     if (connection.owed.size > 0 || !this.#open.delete(socket)) return
     this.#open.set(socket, connection)
-    if (this.#isDraining) socket.destroySoon()
+    if (this.#endsIdle) socket.destroySoon()
+  }
+
+  #endIdle(): void {
+    this.#endsIdle = true
+    for (const [socket, { owed }] of this.#open) if (owed.size === 0) socket.destroySoon()
   }
 
   #sent(response: ServerResponse): void {

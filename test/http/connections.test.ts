@@ -53,30 +53,58 @@ const isClosed = async (socket: Socket) => {
   return socket.closed
 }
 
-t.test('draining ends at once what is owed nothing: silent, idle and half a request', async t => {
-  const { accepted, connections, waiting, connect } = await rig(t)
-  const silent = await connect()
-  const idle = await connect(request)
-  const heard = once(idle, 'data')
-  waiting[0]?.end('answer')
-  await heard
-  const half = await connect()
-  half.write('GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ')
-  while (accepted[2]?.bytesRead === 0) await turn()
-  const ends = [silent, idle, half].map(socket => listen(socket))
-  await connections.drain()
-  for (const { end } of await Promise.all(ends)) t.equal(end, 'closed', 'and not by a reset')
+t.test(
+  'draining ends what is owed nothing a moment later: silent, idle, half a request',
+  async t => {
+    const { accepted, clock, connections, server, waiting, connect } = await rig(t)
+    const silent = await connect()
+    const idle = await connect(request)
+    const heard = once(idle, 'data')
+    waiting[0]?.end('answer')
+    await heard
+    const half = await connect()
+    half.write('GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ')
+    while (accepted[2]?.bytesRead === 0) await turn()
+    const ends = [silent, idle, half].map(socket => listen(socket))
+    const drained = connections.drain()
+    t.notOk(server.listening)
+    await clock.advance(249)
+    t.same(
+      accepted.map(({ destroyed }) => destroyed),
+      [false, false, false]
+    )
+    await clock.advance(1)
+    await drained
+    for (const { end } of await Promise.all(ends)) t.equal(end, 'closed', 'and not by a reset')
+    t.equal(clock.pending, 0)
+  }
+)
+
+t.test('a request that was on its way when the door closed is answered', async t => {
+  const { clock, connections, waiting, connect, say } = await rig(t)
+  const [used, fresh] = [await connect(request), await connect()]
+  const before = once(used, 'data')
+  waiting[0]?.end('before')
+  await before
+  const drained = connections.drain()
+  const heard = [used, fresh].map(socket => listen(socket))
+  for (const socket of [used, fresh]) await say(socket, request)
+  await clock.advance(1000)
+  for (const response of waiting.slice(1)) response.end('after')
+  for (const { answers, end } of await Promise.all(heard)) {
+    t.same([answers.map(({ body }) => body), end], [['after'], 'closed'])
+  }
+  await t.resolves(drained)
 })
 
 t.test('draining leaves each connection its answers, then ends it', async t => {
-  const { connections, server, waiting, connect } = await rig(t)
-  const socket = await connect(request + request)
-  const heard = listen(socket)
+  const { clock, connections, waiting, connect } = await rig(t)
+  const heard = listen(await connect(request + request))
   let isDrained = false
   const drained = connections.drain().then(() => {
     isDrained = true
   })
-  t.notOk(server.listening)
+  await clock.advance(1000)
   waiting[1]?.end('second')
   await turn()
   t.notOk(isDrained)
@@ -84,6 +112,12 @@ t.test('draining leaves each connection its answers, then ends it', async t => {
   const { answers, end } = await heard
   t.same([answers.map(({ body }) => body), end], [['first', 'second'], 'closed'])
   await t.resolves(drained)
+})
+
+t.test('nobody is waited for if nobody is there', async t => {
+  const { clock, connections } = await rig(t)
+  await t.resolves(connections.drain())
+  t.equal(clock.pending, 0)
 })
 
 t.test('of several requests on one connection the latest is known', async t => {
