@@ -75,7 +75,8 @@ function envelopeOf(body: Buffer): { event: string; eventData: unknown; id: stri
 function parse(body: Buffer): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(body.toString('utf8'))
-    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+    if (isObject) return value as Record<string, unknown>
   } catch {}
   throw new ServiceError('invalid_body', 'The body is signed, but it is not a JSON object.')
 }

@@ -164,8 +164,7 @@ t.test('whoever has no right signature is refused, and nothing happens', async t
 t.test('a signed body that is no object is 400, a large one 413, in words', async t => {
   const site = await open(t)
   for (const junk of ['', '[]', 'null', '"text"', '{', '\ufeff{}', '['.repeat(100_000)]) {
-    const expected = junk === '[]' ? 200 : 400
-    t.equal((await site.post(junk)).status, expected, junk.slice(0, 10))
+    t.equal((await site.post(junk)).status, 400, junk.slice(0, 10))
   }
   checkProblem(t, await read(site.post(`"${'x'.repeat(256 * 1024)}"`)), {
     status: 413,
