@@ -61,9 +61,14 @@ async function start(config: Config, log: Log): Promise<void> {
   const teams = config.TEAM_TOKENS.map(team => team.name)
   logger.info({ upstream: config.HELPCRUNCH_BASE_URL.href, teams }, 'starting')
   if (config.ADMIN_PORT > 0) {
-    await service.admin.listen({ host: config.ADMIN_HOST, port: config.ADMIN_PORT })
+    await service.admin.listen({ host: addressOf(config.ADMIN_HOST), port: config.ADMIN_PORT })
   }
-  await service.app.listen({ host: config.HOST, port: config.PORT })
+  await service.app.listen({ host: addressOf(config.HOST), port: config.PORT })
+}
+
+/** For the other addresses of that name, Fastify would start servers that nobody looks after. */
+function addressOf(host: string): string {
+  return host === 'localhost' ? '127.0.0.1' : host
 }
 
 /** Room for the cache, for what is made and thrown away around it, and for Node itself. */
