@@ -16,7 +16,7 @@ export interface ShutdownTimes {
 
 /** Kept back from the grace: half for refusals to be read, half for what remains to be done. */
 function reserveOf(graceMs: number): number {
-  return Math.max(graceMs / 10, Math.min(graceMs / 4, 200))
+  return Math.max(graceMs / 10, Math.min(graceMs / 4, 500))
 }
 
 export async function shutDown(

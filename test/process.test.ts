@@ -296,7 +296,7 @@ t.test('a second signal exits at once, whatever still runs', async t => {
 
 t.test('who still waits for HelpCrunch at the end of the grace is refused in words', async t => {
   const env = {
-    SHUTDOWN_GRACE_SECONDS: '3',
+    SHUTDOWN_GRACE_SECONDS: '4',
     UPSTREAM_TIMEOUT_SECONDS: '600',
     UPSTREAM_CONCURRENCY: '4'
   }
@@ -312,17 +312,15 @@ t.test('who still waits for HelpCrunch at the end of the grace is refused in wor
   socket.write(`GET /chats HTTP/1.1\r\n${known}\r\n`.repeat(2))
   socket.write(`GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n`)
   await read(fetch(`${url}/healthz`))
-  const killedAt = performance.now()
   child.kill('SIGTERM')
   for (const answer of await Promise.all(asked)) {
     const { retryAfter = 0 } = checkProblem(t, answer, { status: 503, code: 'shutting_down' })
-    t.ok(retryAfter <= 4, `${retryAfter} s: the process is all but gone`)
+    t.ok(retryAfter <= 5, `${retryAfter} s: the process is all but gone`)
     t.equal(answer.headers.get('connection'), 'close')
   }
   const { answers, end, rest } = await pipelined
   t.same([answers.map(({ status }) => status), end, rest], [[503, 503, 200], 'closed', ''])
-  t.same(await ended, { code: 0, signal: null })
-  t.ok(performance.now() - killedAt < 3_000, 'within the grace')
+  t.same(await ended, { code: 0, signal: null }, 'within the grace, or it would be 1')
 })
 
 t.test('nobody who has not asked anything yet holds up the end', async t => {
@@ -343,7 +341,7 @@ t.test('nobody who has not asked anything yet holds up the end', async t => {
 })
 
 t.test('a body that nobody reads is cut off, and never looks complete', async t => {
-  const env = { SHUTDOWN_GRACE_SECONDS: '2', UPSTREAM_MAX_BODY_MB: '64' }
+  const env = { SHUTDOWN_GRACE_SECONDS: '4', UPSTREAM_MAX_BODY_MB: '64' }
   const { url, process: child, ended, simulator } = await startPair(t, env)
   simulator.fault({ kind: 'bodyOfBytes', bytes: 40 * 2 ** 20 })
   const socket = await dial(url)
