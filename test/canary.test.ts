@@ -74,6 +74,29 @@ const strayed = (secret: string): string[] => [
     'Authorization',
     secret
   ].map(name => `GET /chats?limit=2 HTTP/1.1\r\nHost: x\r\n${known}${name}: ${secret}\r\n`),
+  ...['/chats/100001', '/chats/100001/messages', `/chats/${secret}/messages`].map(
+    path => `GET ${path}?limit=${'x'.repeat(50)}${secret} HTTP/1.1\r\nHost: x\r\n${known}`
+  ),
+  ...[
+    secret,
+    `{"limit":"${'x'.repeat(50)}${secret}"}`,
+    `{"filter":[{"field":"${secret}","operator":"=","value":"${secret}"}]}`,
+    `{"${secret}":1e999999}`,
+    `{"offset":${'9'.repeat(50)}"${secret}"}`,
+    `{"sort":{"${secret}":"\\u0041"}}`
+  ].map(
+    body =>
+      `POST /v1/chats/search?${secret} HTTP/1.1\r\nHost: x\r\n${known}` +
+      `Content-Length: ${body.length}\r\nBody: ${body}\r\n`
+  ),
+  ...[
+    `{"limit":"${'x'.repeat(50)}${secret}"}`,
+    `{"filter":[{"field":"${secret}","operator":"=","value":"${secret}"}]}`
+  ].map(
+    body =>
+      `POST /chats/search HTTP/1.1\r\nHost: x\r\n${known}Content-Type: application/json\r\n` +
+      `Content-Length: ${body.length}\r\nBody: ${body}\r\n`
+  ),
   `GET /chats HTTP/1.1\r\nHost: x\r\n${known}X-Request-Id: my-${secret}-1\r\n`,
   `GET /nowhere HTTP/1.1\r\nHost: x\r\nX-Request-Id: ${secret}\r\n`,
   `${secret} / HTTP/1.1\r\nHost: x\r\n`,
@@ -194,7 +217,7 @@ const env = {
   UPSTREAM_TIMEOUT_SECONDS: '0.2',
   QUEUE_MAX_WAIT_SECONDS: '0.2',
   UPSTREAM_LIMIT: '100000',
-  TEAM_RATE_LIMIT: '400',
+  TEAM_RATE_LIMIT: '500',
   ADMIN_TOKEN: adminToken,
   WEBHOOK_SIGNING_KEY: signingKey,
   CORS_ORIGINS: 'https://desk.example.com'

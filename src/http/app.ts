@@ -87,6 +87,7 @@ export async function createApp(options: AppOptions): Promise<CallersListener> {
   decorateRequests(app)
   await describeRoutes(app)
   await addGates(app, options, connections)
+  cleanBodies(app, redactor)
   addEnds(app, { ...options, connections, log, redactor })
   await addRoutes(app, options)
   return { app, connections }
@@ -125,6 +126,16 @@ async function addGates(
   answerNoRoute(app)
 }
 
+/** A body may be repeated as well, or sent on; a signed one is neither, and stays what was signed. */
+function cleanBodies(app: FastifyInstance, { clean }: Redactor): void {
+  app.addHook('preValidation', async request => {
+    if (isOpen(request) || !Buffer.isBuffer(request.body)) return
+    const text = request.body.toString('latin1')
+    const cleaned = clean(text)
+    if (cleaned !== text) request.body = Buffer.from(cleaned, 'latin1')
+  })
+}
+
 interface Ends extends Pick<AppOptions, 'draining'> {
   readonly connections: Connections
   readonly log: AccessLog
@@ -136,7 +147,7 @@ function addEnds(app: FastifyInstance, { connections, draining, log, redactor }:
   app.addHook('onSend', async ({ raw }, reply, payload) => {
     // Not before the last answer on it: those that were pipelined behind would get none.
     if (draining() && connections.isLatest(raw)) reply.header('connection', 'close')
-    if (Buffer.isBuffer(payload)) connections.sending(reply.raw, payload.length)
+    if (Buffer.isBuffer(payload)) connections.sending(reply.raw, payload)
     // Our own words may repeat the upstream's; chats are bytes, and pass.
     return typeof payload === 'string' ? redactor.clean(payload) : payload
   })

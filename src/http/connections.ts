@@ -45,8 +45,9 @@ export class Connections {
   readonly #options: Required<ConnectionsOptions>
   /** Those that became idle longest ago come first. */
   readonly #open = new Map<Socket, Connection>()
-  /** Large answers on their way, those begun longest ago first. */
-  readonly #unsent = new Map<ServerResponse, number>()
+  /** Large answers on their way, those begun longest ago first, and how many share a body. */
+  readonly #unsent = new Map<ServerResponse, Buffer>()
+  readonly #sharers = new Map<Buffer, number>()
   #unsentBytes = 0
   #timer: Timer | undefined
   #endsIdle = false
@@ -67,10 +68,12 @@ export class Connections {
   }
 
   /** Notes an answer that begins to be sent; too many unread ones cost those begun longest ago. */
-  sending(response: ServerResponse, bytes: number): void {
-    if (bytes < noteworthyBytes) return
-    this.#unsent.set(response, bytes)
-    this.#unsentBytes += bytes
+  sending(response: ServerResponse, body: Buffer): void {
+    if (body.length < noteworthyBytes) return
+    const sharers = this.#sharers.get(body) ?? 0
+    if (sharers === 0) this.#unsentBytes += body.length
+    this.#sharers.set(body, sharers + 1)
+    this.#unsent.set(response, body)
     response.once('close', () => this.#sent(response))
     for (const [oldest] of this.#unsent) {
       if (this.#unsentBytes <= this.#options.mostUnsentBytes || oldest === response) return
@@ -160,8 +163,15 @@ export class Connections {
   }
 
   #sent(response: ServerResponse): void {
-    this.#unsentBytes -= this.#unsent.get(response) ?? 0
+    const body = this.#unsent.get(response)
+    if (!body) return
     this.#unsent.delete(response)
+    const sharers = (this.#sharers.get(body) ?? 1) - 1
+    if (sharers > 0) this.#sharers.set(body, sharers)
+    else {
+      this.#sharers.delete(body)
+      this.#unsentBytes -= body.length
+    }
   }
 
   /** Hangs up on who has stopped reading. Waiting for an answer is not that. */

@@ -246,8 +246,9 @@ t.test('more unread answers than there is memory for cost those begun longest ag
     mostUnsentBytes: 3 * megabytes.length
   })
   const answer = (response: ServerResponse | undefined) => {
-    connections.sending(response!, megabytes.length)
-    response?.end(megabytes)
+    const body = Buffer.alloc(megabytes.length)
+    connections.sending(response!, body)
+    response?.end(body)
   }
   const quick = await connect(request)
   answer(waiting[0])
@@ -267,7 +268,26 @@ t.test('more unread answers than there is memory for cost those begun longest ag
 t.test('an answer larger than that is sent all the same', async t => {
   const { connections, connect, waiting } = await rig(t, { mostUnsentBytes: 1 })
   const socket = await connect(request)
-  connections.sending(waiting[0]!, megabytes.length)
+  connections.sending(waiting[0]!, megabytes)
   waiting[0]?.end(megabytes)
   await t.resolves(readMegabytes(socket))
+})
+
+t.test('answers that share their bytes cost no more than one', async t => {
+  const mostUnsentBytes = megabytes.length
+  const { accepted, connections, connect, waiting } = await rig(t, { mostUnsentBytes })
+  const send = (index: number, body: Buffer) => {
+    connections.sending(waiting[index]!, body)
+    waiting[index]?.end(body)
+  }
+  for (let index = 0; index < 5; index++) {
+    const slow = await connect(request)
+    slow.pause()
+    send(index, megabytes)
+  }
+  const destroyed = () => accepted.filter(({ destroyed }) => destroyed).length
+  t.equal(destroyed(), 0)
+  await connect(request)
+  send(5, Buffer.alloc(megabytes.length))
+  t.equal(destroyed(), 5, 'its memory is free when the last of them is given up')
 })
