@@ -194,3 +194,13 @@ export interface ScheduleReport {
   readonly journalProblem: string | undefined
   readonly waiting: readonly { team: string; priority: Priority; arrivedAt: number }[]
 }
+
+/** An export that is running, as operators see it. */
+export interface ExportReport {
+  readonly id: string
+  readonly team: string
+  /** Chats given to its reader, those before its offset included. */
+  readonly done: number
+  readonly total: number
+  readonly etaSeconds: number
+}

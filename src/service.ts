@@ -14,6 +14,7 @@ import { MemoryStore } from './cache/memory-store.ts'
 import { Chats } from './chats/chats.ts'
 import { completing } from './chats/completion.ts'
 import { pageTags, staleTags } from './chats/events.ts'
+import { Exports } from './chats/export/exports.ts'
 import { renderedBytes } from './chats/renderings.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
@@ -27,6 +28,7 @@ import { createMetrics } from './observe/metrics.ts'
 import { statusOf } from './observe/status.ts'
 import type { Attempt } from './ports.ts'
 import type { Journal } from './schedule/journal.ts'
+import { slotsOpenToBulk } from './schedule/reserves.ts'
 import { Schedule } from './schedule/schedule.ts'
 import { createUpstream } from './upstream/client.ts'
 
@@ -67,7 +69,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     concurrency: config.UPSTREAM_CONCURRENCY,
     maxBodyBytes: Math.floor(config.UPSTREAM_MAX_BODY_MB * megabyte)
   })
-  const { audit, chats, invalidate, schedule } = joinRooms({
+  const { audit, chats, exports, invalidate, schedule } = joinRooms({
     ...options,
     attempt: upstream.attempt,
     random: Math.random
@@ -76,13 +78,17 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const goneInMs = () => Math.max((goneAt ?? 0) - clock.now(), 0)
   const onEvent = (event: string, data: unknown) => invalidate(staleTags(event, data))
   const { app, connections } = await createApp({
-    ...{ config, clock, logger, chats, onEvent },
+    ...{ config, clock, logger, chats, exports, onEvent },
     draining: () => goneAt !== undefined,
     successorInMs: () => goneInMs() + startMs + Math.random() * spreadMs,
     mostConnections: connectionLimit(config.UPSTREAM_CONCURRENCY)
   })
   const windowMs = config.UPSTREAM_WINDOW_SECONDS * 1000
-  const sources = { clock, windowMs, audit, schedule: () => schedule.report() }
+  const sources = {
+    ...{ clock, windowMs, audit },
+    schedule: () => schedule.report(),
+    exports: () => exports.report()
+  }
   const status = () => statusOf(sources)
   const admin = createAdminApp({
     ...{ config, logger, status, metrics: createMetrics(status) },
@@ -95,7 +101,10 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     unready: inMs => {
       goneAt = clock.now() + inMs
     },
-    drain: () => schedule.drain(goneInMs()),
+    drain: () => {
+      exports.drain(goneInMs())
+      schedule.drain(goneInMs())
+    },
     stopAccepting: () => connections.drain(),
     abandon: () => {
       const detail = 'The service is shutting down, and the answer did not come in time.'
@@ -135,6 +144,7 @@ export interface RoomsOptions {
 
 export interface Rooms {
   readonly chats: Chats
+  readonly exports: Exports
   readonly schedule: Schedule
   readonly audit: Audit
   /** Makes stale whatever has one of these tags. */
@@ -183,10 +193,21 @@ export function joinRooms({ config, clock, journal, attempt, random }: RoomsOpti
     renderings: memory.shelf('answer', renderedBytes),
     ends: memory.shelf('end', storedBytes)
   })
+  const exports = new Exports({
+    ...{ clock, random, windowMs },
+    // Past the cache: a stored page is of another moment.
+    send: (call, need) => schedule.send(call, need),
+    supply: () => {
+      const { nextSendAt, used, workingLimit } = schedule.report()
+      const slots = slotsOpenToBulk(workingLimit)
+      const heldMs = Math.max(nextSendAt - clock.now(), 0)
+      return { slots, free: Math.max(slots - used, 0), heldMs }
+    }
+  })
   const invalidate = (tags: readonly string[]) => {
     if (tags.length === 0) return
     cache.invalidate(tags)
     chats.forgetEnds()
   }
-  return { chats, schedule, audit, invalidate }
+  return { chats, exports, schedule, audit, invalidate }
 }

@@ -19,7 +19,8 @@ const directory = {
     chats: '/chats{?sort,order,offset,limit}',
     chat: '/chats/{id}',
     messages: '/chats/{id}/messages{?offset,limit}',
-    search: 'POST /chats/search'
+    search: 'POST /chats/search',
+    export: '/chats/export{?format,offset,after,end}'
   },
   docs: '/docs',
   openapi: '/openapi.yaml',

@@ -27,7 +27,7 @@ export class AccessLog {
 
   /** An answer, or that nobody was left to have it. */
   answered(request: FastifyRequest, reply: FastifyReply): void {
-    const { cache, timing, error } = request.outcome ?? {}
+    const { cache, timing, error, cut } = request.outcome ?? {}
     const { team } = request
     const status = reply.statusCode
     const isPlain = team !== '' && status < 400
@@ -41,11 +41,13 @@ export class AccessLog {
       cache: cache && cacheOutcome(cache),
       queueMs: timing && round(timing.queueMs),
       upstreamMs: timing && round(timing.upstreamMs),
+      cut,
       error: error?.code,
       evidence: error?.evidence,
       cause: causeOf(error?.cause)
     }
-    request.log[status >= 500 ? 'warn' : 'info'](line, 'request')
+    const hasFailed = status >= 500 || cut === 'broken'
+    request.log[hasFailed ? 'warn' : 'info'](line, 'request')
   }
 
   /** What was refused before it was a request of the app. */

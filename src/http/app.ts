@@ -8,6 +8,7 @@ import { randomUUID } from 'node:crypto'
 import type { Server } from 'node:http'
 import { type FastifyInstance, type FastifyRequest, fastify, LogController } from 'fastify'
 import type { Chats } from '../chats/chats.ts'
+import type { Exports } from '../chats/export/exports.ts'
 import type { Clock } from '../clock.ts'
 import { type Config, secretsOf } from '../config.ts'
 import type { Logger } from '../observe/log.ts'
@@ -20,6 +21,7 @@ import { Connections } from './connections.ts'
 import { addCors } from './cors.ts'
 import { describeRoutes, docsRoutes } from './docs.ts'
 import { errorHandler } from './error-handler.ts'
+import { exportRoutes } from './export-routes.ts'
 import { ProtocolErrors, routerErrorHandler } from './protocol-errors.ts'
 import { checkRequest, originForm } from './request-checks.ts'
 import { decorateRequests } from './request-state.ts'
@@ -32,6 +34,7 @@ export interface AppOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly chats: Chats
+  readonly exports: Exports
   /** A signed event of HelpCrunch, new. */
   readonly onEvent: (event: string, eventData: unknown) => void
   /** True from SIGTERM on: connections are closed after their reply. */
@@ -89,7 +92,7 @@ export async function createApp(options: AppOptions): Promise<CallersListener> {
   await addGates(app, options, connections)
   cleanBodies(app, redactor)
   addEnds(app, { ...options, connections, log, redactor })
-  await addRoutes(app, options)
+  await addRoutes(app, { ...options, log })
   return { app, connections }
 }
 
@@ -175,8 +178,11 @@ function isOpen(request: FastifyRequest): boolean {
   return request.routeOptions.config?.open === true
 }
 
-async function addRoutes(app: FastifyInstance, options: AppOptions): Promise<void> {
-  const { config, clock, chats, draining } = options
+async function addRoutes(
+  app: FastifyInstance,
+  options: AppOptions & { readonly log: AccessLog }
+): Promise<void> {
+  const { config, clock, chats, exports, draining, log } = options
   const signingKey = config.WEBHOOK_SIGNING_KEY
   const webhooks = signingKey
     ? createWebhookRoutes({ signingKey, onEvent: options.onEvent })
@@ -191,6 +197,9 @@ async function addRoutes(app: FastifyInstance, options: AppOptions): Promise<voi
       maxLimit: config.MAX_LIMIT,
       maxWaitMs: config.QUEUE_MAX_WAIT_SECONDS * 1000
     })
+    // Bulk waits for a window's slots to come back, if it has to.
+    const openingMs = (config.QUEUE_MAX_WAIT_SECONDS + config.UPSTREAM_WINDOW_SECONDS) * 1000
+    exportRoutes(scope, { exports, clock, log, openingMs })
   }
   await app.register(routes)
   await app.register(routes, { prefix: '/v1' })

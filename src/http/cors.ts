@@ -35,6 +35,8 @@ const exposedHeaders = [
   'Retry-After',
   'Server-Timing',
   'WWW-Authenticate',
+  'X-Export-Calls',
+  'X-Export-Estimate',
   'X-Request-Id',
   'X-Total-Count'
 ]

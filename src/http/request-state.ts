@@ -12,6 +12,8 @@ interface Outcome {
   readonly cache?: CacheStatus
   readonly timing?: Timing
   readonly error?: ServiceError
+  /** Why a body that had begun never ended. */
+  readonly cut?: 'left' | 'broken'
 }
 
 declare module 'fastify' {

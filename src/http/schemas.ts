@@ -77,7 +77,7 @@ function problemResponse(status: number, here: readonly ErrorCode[], counting: o
 }
 
 /** What can go wrong on every route that asks for a token. */
-export const guardCodes: ErrorCode[] = [
+export const guardCodes: readonly ErrorCode[] = [
   'bad_request',
   'unauthenticated',
   'method_not_allowed',
@@ -90,7 +90,7 @@ export const guardCodes: ErrorCode[] = [
 ]
 
 /** What can go wrong where a call to HelpCrunch may be made. */
-export const callCodes: ErrorCode[] = [
+export const callCodes: readonly ErrorCode[] = [
   'upstream_unauthorized',
   'upstream_invalid_response',
   'upstream_error',

@@ -4,7 +4,7 @@
  */
 
 import { type Clock, toIsoDate } from '../clock.ts'
-import type { Priority, ScheduleReport } from '../ports.ts'
+import type { ExportReport, Priority, ScheduleReport } from '../ports.ts'
 import type { Audit } from './audit.ts'
 
 export interface Status {
@@ -27,6 +27,7 @@ export interface Status {
     readonly byClass: Record<Priority, number>
     readonly oldestWaitSeconds: number
   }
+  readonly exports: readonly ExportReport[]
 }
 
 export interface StatusSources {
@@ -34,9 +35,10 @@ export interface StatusSources {
   readonly windowMs: number
   readonly audit: Audit
   readonly schedule: () => ScheduleReport
+  readonly exports: () => readonly ExportReport[]
 }
 
-export function statusOf({ audit, clock, schedule, windowMs }: StatusSources): Status {
+export function statusOf({ audit, clock, exports, schedule, windowMs }: StatusSources): Status {
   const report = schedule()
   const now = clock.now()
   return {
@@ -51,7 +53,8 @@ export function statusOf({ audit, clock, schedule, windowMs }: StatusSources): S
       pausedUntil: dateOf(report.nextSendAt, now, clock),
       journalProblem: report.journalProblem ?? null
     },
-    queue: queueOf(report, now)
+    queue: queueOf(report, now),
+    exports: exports()
   }
 }
 

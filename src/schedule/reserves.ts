@@ -107,6 +107,11 @@ interface Parts {
 const slotParts: Parts = { closedToBulk: 1 / 6, closedToOverShare: 1 / 12 }
 const connectionParts: Parts = { closedToBulk: 1 / 4, closedToOverShare: 1 / 8 }
 
+/** How many slots of so many bulk may hold. */
+export function slotsOpenToBulk(limit: number): number {
+  return limit - Math.floor(limit * slotParts.closedToBulk)
+}
+
 /** A fraction of few is rounded in favour of whoever waits. */
 function fits(priority: Priority, { used, size, overShare }: Supply, parts: Parts): boolean {
   return used < size - Math.floor(size * closedPart(priority, overShare, parts))

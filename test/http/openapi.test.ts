@@ -103,6 +103,8 @@ t.test('the parameters are those that the query takes', async t => {
   const parameters = document.paths['/chats']?.get?.parameters ?? []
   t.same(parameters.map(({ name }) => name).sort(), ['limit', 'offset', 'order', 'sort'])
   t.same([...new Set(parameters.map(parameter => parameter.in))], ['query'])
+  const ofExport = document.paths['/chats/export']?.get?.parameters ?? []
+  t.same(ofExport.map(({ name }) => name).sort(), ['after', 'end', 'format', 'offset'])
 })
 
 t.test('every documented problem status has a code, and every code of ours its status', async t => {
@@ -147,7 +149,14 @@ const reads: readonly Asked[] = [
     init: {},
     statuses: [304, 404]
   },
-  { operation: 'post /chats/search', path: '/chats/search', init: search, statuses: [413, 415] }
+  { operation: 'post /chats/search', path: '/chats/search', init: search, statuses: [413, 415] },
+  {
+    operation: 'get /chats/export',
+    path: '/chats/export?format=json',
+    // Bulk would wait for this clock, which stands still.
+    init: { headers: { prefer: 'wait=0' } },
+    statuses: []
+  }
 ]
 const everyStatus = [200, 400, 401, 405, 414, 429, 502, 503, 504]
 

@@ -26,6 +26,7 @@ export interface StackOptions {
 export interface Stack {
   readonly url: string
   readonly service: Service
+  readonly clock: Clock
   readonly simulator: Simulator
   /** Everything logged so far, one JSON text a line. */
   readonly lines: string[]
@@ -72,5 +73,5 @@ export async function startStack(t: Test, options: StackOptions = {}): Promise<S
         ...(init.headers as object)
       }
     })
-  return { url, service, simulator, lines, get }
+  return { url, service, clock, simulator, lines, get }
 }
