@@ -8,6 +8,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { budget } from './budget/budget.ts'
 import { cache } from './cache/cache.ts'
+import { exporting } from './export/export.ts'
 import { memory } from './memory/memory.ts'
 import { leaveNothingBehind } from './processes.ts'
 import type { Suite, SuiteOptions } from './suite.ts'
@@ -15,6 +16,7 @@ import type { Suite, SuiteOptions } from './suite.ts'
 const suites: Readonly<Record<string, Suite>> = {
   budget,
   cache,
+  export: exporting,
   memory
 }
 
