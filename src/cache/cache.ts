@@ -12,6 +12,7 @@ import { ServiceError } from '../errors.ts'
 import type { Page } from '../page.ts'
 import {
   type Call,
+  type Conditions,
   type Found,
   keyOf,
   type Need,
@@ -105,23 +106,16 @@ export class Cache implements PageSource {
   find(call: Call, need: Need): Found | undefined {
     const now = this.#options.clock.now()
     const usable = usableOf(this.#lookup(call, need.team), need, now)
-    if (!usable) return undefined
-    if (this.#mayServe(usable, call, need, now)) {
-      this.#reads.set(usable, (this.#reads.get(usable) ?? 0) + 1)
-      if (this.#isDue(usable, need.team, now)) this.#refreshBehind(call, need.team, usable)
-      return hit(usable, now)
-    }
-    return need.conditions?.onlyIfCached ? hit(usable, now) : undefined
+    if (need.conditions?.onlyIfCached) return storedOnly(usable, need.conditions, now)
+    if (!usable || !this.#mayServe(usable, call, need, now)) return undefined
+    this.#reads.set(usable, (this.#reads.get(usable) ?? 0) + 1)
+    if (this.#isDue(usable, need.team, now)) this.#refreshBehind(call, need.team, usable)
+    return hit(usable, now)
   }
 
   /** @throws {ServiceError} what the flight failed with, if nothing stale may be served instead. */
   async fetch(call: Call, need: Need): Promise<Found> {
-    const found = this.find(call, need)
-    if (found) return found
-    if (need.conditions?.onlyIfCached) {
-      throw new ServiceError('not_cached', 'No answer is stored, and no call was allowed.')
-    }
-    return this.#forward(call, need)
+    return this.find(call, need) ?? this.#forward(call, need)
   }
 
   readAhead(call: Call, team: string): void {
@@ -299,6 +293,12 @@ const neverAborted = new AbortController().signal
 /** The caller's need without the caller's hooks, to which something is added. */
 function ownOf({ team, priority, deadline, signal, conditions }: Need): Need {
   return { team, priority, deadline, signal, ...(conditions && { conditions }) }
+}
+
+/** No call is made for it, not even behind the answer. */
+function storedOnly(page: Stored<Page> | undefined, conditions: Conditions, now: number): Found {
+  if (page && satisfies(page, conditions, now)) return hit(page, now)
+  throw new ServiceError('not_cached', 'No such answer is stored, and no call was allowed.')
 }
 
 function hit(page: Stored<Page>, now: number, detail?: string): Found {

@@ -66,6 +66,8 @@ export function satisfies(
 ): boolean {
   if (noCache || storedAt < (notBefore ?? -Infinity)) return false
   if (maxAgeMs !== undefined && now - storedAt > maxAgeMs) return false
+  // Who says how old does not want it stale, unless that is said as well (section 5.2.1.1).
+  if (maxAgeMs !== undefined && maxStaleMs === undefined && now >= freshUntil) return false
   if (minFreshMs !== undefined && freshUntil - now < minFreshMs) return false
   return maxStaleMs === undefined || now - freshUntil <= maxStaleMs
 }

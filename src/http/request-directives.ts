@@ -35,9 +35,13 @@ function directives(field: string): Map<string, string> {
 
 const longestField = 1000
 
+/** More seconds than fit are as many as fit (section 1.2.2). */
+const longestSeconds = 2 ** 31
+
 function ageOf(
   name: 'maxAgeMs' | 'minFreshMs' | 'maxStaleMs',
   value: string | undefined
 ): Conditions {
-  return value !== undefined && /^\d{1,10}$/.test(value) ? { [name]: Number(value) * 1000 } : {}
+  if (value === undefined || !/^\d+$/.test(value)) return {}
+  return { [name]: Math.min(Number(value), longestSeconds) * 1000 }
 }

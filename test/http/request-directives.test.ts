@@ -16,6 +16,7 @@ const rows: [field: string, conditions: object | undefined][] = [
   ['max-stale=60', { maxStaleMs: 60_000 }],
   ['only-if-cached', { onlyIfCached: true }],
   ['max-age=5, max-age=9', { maxAgeMs: 5000 }],
+  ['max-stale=99999999999999999999', { maxStaleMs: 2 ** 31 * 1000 }],
   ['max-age=-1', undefined],
   ['max-age=1e3', undefined],
   ['max-age', undefined],

@@ -204,8 +204,9 @@ class Judge {
     // A page that was invalidated again is as stale as that: only the last time is known.
     const staleFor =
       start - Math.min(page.landedAt + freshMs, this.#invalidated(page).at(-1) ?? Infinity)
-    const asWished =
-      !noCache && age <= maxAgeMs && staleFor <= -minFreshMs && staleFor <= (maxStaleMs ?? Infinity)
+    // Who says how old does not want it stale, unless that is said as well.
+    const stalest = maxStaleMs ?? (maxAgeMs < Infinity ? 0 : Infinity)
+    const asWished = !noCache && age <= maxAgeMs && staleFor <= -minFreshMs && staleFor <= stalest
     if (!asWished) return within(wishesEveryMs)
     if (maxStaleMs !== undefined) return true
     const current = this.#invalidated(page).length === 0 && age < freshMs + revalidateMs
