@@ -6,13 +6,11 @@
  * when a call may be made.
  */
 
-import type { CacheStatus, ForwardReason } from '../cache-status.ts'
 import type { Clock } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
 import type { Page } from '../page.ts'
 import {
   type Call,
-  type Conditions,
   type Found,
   keyOf,
   type Need,
@@ -20,11 +18,19 @@ import {
   type Priority,
   type Send,
   type Shelf,
-  type Stored,
-  type Timing
+  type Stored
 } from '../ports.ts'
 import { Flights } from './flights.ts'
-import { assess, invalidated, type Lifetimes, satisfies, stored } from './freshness.ts'
+import { forwarded, hit, type Landed, reasonOf, storedOnly } from './found.ts'
+import {
+  assess,
+  briefly,
+  invalidated,
+  type Lifetimes,
+  satisfies,
+  stored,
+  usableOf
+} from './freshness.ts'
 import { Invalidations } from './invalidations.ts'
 import { Recently } from './recently.ts'
 import { newsOf, Rhythm } from './rhythm.ts'
@@ -59,15 +65,6 @@ export interface Foresight {
   /** The page that somebody will want next is fetched before. */
   readonly readAhead: boolean
 }
-
-interface Landed {
-  readonly stored: Stored<Page>
-  readonly kept: boolean
-  readonly timing: Timing
-}
-
-/** A chat that is not there may be there a moment later. */
-const absentForMs = 5000
 
 /** A request's own wishes force at most one call per page in this time. */
 const forceEveryMs = 5000
@@ -278,55 +275,11 @@ export function storedBytes({ value }: Stored<Page>): number {
   return value.byteLength
 }
 
-/** What may be served at all: to mend an answer, only what is newer than what it has. */
-function usableOf(
-  known: Stored<Page> | undefined,
-  { conditions }: Need,
-  now: number
-): Stored<Page> | undefined {
-  if (!known || assess(known, now) === 'expired') return undefined
-  return known.storedAt >= (conditions?.notBefore ?? -Infinity) ? known : undefined
-}
-
 const neverAborted = new AbortController().signal
 
 /** The caller's need without the caller's hooks, to which something is added. */
 function ownOf({ team, priority, deadline, signal, conditions }: Need): Need {
   return { team, priority, deadline, signal, ...(conditions && { conditions }) }
-}
-
-/** No call is made for it, not even behind the answer. */
-function storedOnly(page: Stored<Page> | undefined, conditions: Conditions, now: number): Found {
-  if (page && satisfies(page, conditions, now)) return hit(page, now)
-  throw new ServiceError('not_cached', 'No such answer is stored, and no call was allowed.')
-}
-
-function hit(page: Stored<Page>, now: number, detail?: string): Found {
-  const ttlMs = page.freshUntil - now
-  return { stored: page, status: { kind: 'hit', ttlMs, ...(detail && { detail }) } }
-}
-
-/** RFC 9211 section 2.2: `request` if a fresh response was there and the request did not want it. */
-function reasonOf(known: Stored<Page> | undefined, now: number): ForwardReason {
-  if (!known) return 'uri-miss'
-  return now < known.freshUntil ? 'request' : 'stale'
-}
-
-function forwarded(
-  reason: ForwardReason,
-  { kept, stored }: Landed,
-  collapsed: boolean
-): CacheStatus {
-  const status = stored.value.isAbsent ? 404 : 200
-  return { kind: 'forward', reason, status, stored: kept, collapsed }
-}
-
-function briefly({ freshMs }: Lifetimes): Lifetimes {
-  return {
-    freshMs: Math.min(freshMs, absentForMs),
-    staleWhileRevalidateMs: 0,
-    staleIfErrorMs: 0
-  }
 }
 
 /** A failure to get an answer; a 400 or 404 from the upstream is an answer. */

@@ -3,7 +3,7 @@
  * say until when they are what, so asking is a comparison and nothing has to be kept up to date.
  */
 
-import type { Conditions, Stored } from '../ports.ts'
+import type { Conditions, Need, Stored } from '../ports.ts'
 
 export type Freshness = 'fresh' | 'stale-while-revalidate' | 'stale-if-error' | 'expired'
 
@@ -16,6 +16,18 @@ export interface Lifetimes {
 
 /** Pages that were loaded together must not expire together: up to this part of a lifetime less. */
 const jitterPart = 0.1
+
+/** That there is no such chat is believed for a moment only, and never past it. */
+export function briefly({ freshMs }: Lifetimes): Lifetimes {
+  return {
+    freshMs: Math.min(freshMs, absentForMs),
+    staleWhileRevalidateMs: 0,
+    staleIfErrorMs: 0
+  }
+}
+
+/** A chat that is not there may be there a moment later. */
+const absentForMs = 5000
 
 export interface Arrival<Value> {
   readonly value: Value
@@ -56,6 +68,16 @@ export function assess(response: Stored<unknown>, now: number): Freshness {
   if (now < response.freshUntil) return 'fresh'
   if (now < response.revalidateUntil) return 'stale-while-revalidate'
   return now < response.errorUntil ? 'stale-if-error' : 'expired'
+}
+
+/** What may be served at all: to mend an answer, only what is newer than what it has. */
+export function usableOf<Value>(
+  known: Stored<Value> | undefined,
+  { conditions }: Need,
+  now: number
+): Stored<Value> | undefined {
+  if (!known || assess(known, now) === 'expired') return undefined
+  return known.storedAt >= (conditions?.notBefore ?? -Infinity) ? known : undefined
 }
 
 /** Whether a stored response is what the request asked for (RFC 9111 section 5.2.1). */

@@ -27,7 +27,7 @@ interface Entry {
 type Owner = LRUCache<string, Entry>
 
 /** What an entry costs besides its content: objects, map slots, list links. Measured, rounded up. */
-const overheadBytes = 600
+const overheadBytes = 1200
 
 /** A single entry may take at most this share of the store. */
 const largestShare = 1 / 4

@@ -1,0 +1,47 @@
+/**
+ * What the cache says it found: a stored response, or one that a flight brought, with its status in
+ * RFC 9211's words. Pure.
+ */
+
+import type { CacheStatus, ForwardReason } from '../cache-status.ts'
+import { ServiceError } from '../errors.ts'
+import type { Page } from '../page.ts'
+import type { Conditions, Found, Stored, Timing } from '../ports.ts'
+import { satisfies } from './freshness.ts'
+
+/** What a flight brought, and whether there was room for it. */
+export interface Landed {
+  readonly stored: Stored<Page>
+  readonly kept: boolean
+  readonly timing: Timing
+}
+
+/** No call is made for it, not even behind the answer. */
+export function storedOnly(
+  page: Stored<Page> | undefined,
+  conditions: Conditions,
+  now: number
+): Found {
+  if (page && satisfies(page, conditions, now)) return hit(page, now)
+  throw new ServiceError('not_cached', 'No such answer is stored, and no call was allowed.')
+}
+
+export function hit(page: Stored<Page>, now: number, detail?: string): Found {
+  const ttlMs = page.freshUntil - now
+  return { stored: page, status: { kind: 'hit', ttlMs, ...(detail && { detail }) } }
+}
+
+/** RFC 9211 section 2.2: `request` if a fresh response was there and the request did not want it. */
+export function reasonOf(known: Stored<Page> | undefined, now: number): ForwardReason {
+  if (!known) return 'uri-miss'
+  return now < known.freshUntil ? 'request' : 'stale'
+}
+
+export function forwarded(
+  reason: ForwardReason,
+  { kept, stored }: Landed,
+  collapsed: boolean
+): CacheStatus {
+  const status = stored.value.isAbsent ? 404 : 200
+  return { kind: 'forward', reason, status, stored: kept, collapsed }
+}
