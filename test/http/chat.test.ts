@@ -97,7 +97,7 @@ const noIds = [
   '*',
   '{id}',
   ':id',
-  'export',
+  'exports',
   ' 5'
 ]
 
