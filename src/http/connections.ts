@@ -77,7 +77,8 @@ export class Connections {
     response.once('close', () => this.#sent(response))
     for (const [oldest] of this.#unsent) {
       if (this.#unsentBytes <= this.#options.mostUnsentBytes || oldest === response) return
-      oldest.socket?.destroy()
+      // A reset, because the end of a connection is the end of the body for HTTP/1.0.
+      oldest.socket?.resetAndDestroy()
       this.#sent(oldest)
     }
   }
@@ -113,7 +114,10 @@ export class Connections {
 
   /** Ends everything at once; a body that is being sent stays visibly incomplete. */
   cut(): void {
-    for (const socket of this.#open.keys()) socket.destroy()
+    for (const [socket, { owed }] of this.#open) {
+      if (owed.size > 0) socket.resetAndDestroy()
+      else socket.destroy()
+    }
   }
 
   #add(socket: Socket): void {
@@ -182,7 +186,7 @@ export class Connections {
     for (const [socket, connection] of this.#open) {
       const isStuck = socket.writableLength > 0 && socket.bytesWritten === connection.sent
       if (!isStuck) connection.stuckSince = now
-      else if (now - connection.stuckSince >= sendTimeoutMs) socket.destroy()
+      else if (now - connection.stuckSince >= sendTimeoutMs) socket.resetAndDestroy()
       connection.sent = socket.bytesWritten
     }
   }
