@@ -75,6 +75,6 @@ function parsed(text: string): unknown {
 
 /** The digits of an id; none if it is not one, or has lost digits by being a number. */
 function idOf(value: unknown): string | undefined {
-  if (Number.isSafeInteger(value)) return String(value)
+  if (Number.isSafeInteger(value) && (value as number) >= 0) return String(value)
   return typeof value === 'string' && /^\d{1,30}$/.test(value) ? value : undefined
 }
