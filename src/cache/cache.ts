@@ -145,9 +145,9 @@ export class Cache implements PageSource {
   #mayServe(page: Stored<Page>, call: Call, need: Need, now: number): boolean {
     const { conditions } = need
     if (conditions && !satisfies(page, conditions, now)) {
-      return (
-        conditions.notBefore === undefined && this.#refetched.within(keyOf(call), now, forceEveryMs)
-      )
+      // A call that is under way is worth waiting for, and costs no further one.
+      const isForced = this.#refetched.within(keyOf(call), now, forceEveryMs)
+      return conditions.notBefore === undefined && isForced && !this.#flights.has(keyOf(call))
     }
     switch (assess(page, now)) {
       case 'fresh':
