@@ -257,6 +257,11 @@ function check(history: History, plan: Plan): void {
     const next = attempts[number]
     assert(endedAt < Infinity && !(next && next.sentAt < endedAt), 'one call at a time')
     assert(waitingAfter(history, sentAt).length > 0, 'a call is sent only if somebody waits for it')
+    for (const { askedAt, leftAt, settledAt } of callers) {
+      const isDuring = askedAt > sentAt && askedAt < endedAt
+      const waited = settledAt[0]! > Math.min(leftAt, endedAt)
+      assert(waited || !isDuring, 'who comes while a call is under way waits for it')
+    }
     const waiting = waitingAfter(history, endedAt)
     if (fate === 'lands') {
       for (const { askedAt, outcome } of waiting) {

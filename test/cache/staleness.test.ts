@@ -224,6 +224,17 @@ t.test('a request forces at most one call per page in five seconds', async t => 
   t.equal(calls.length, 2)
 })
 
+t.test('whoever comes while a call is under way waits for it, and not only the first', async t => {
+  const { ask, calls, clock } = await house()
+  await clock.advance(100_000)
+  const answers = await Promise.all([ask(), ask(), ask({ maxAgeMs: 50 })])
+  t.same(
+    answers.map(({ total }) => total),
+    [2, 2, 2]
+  )
+  t.equal(calls.length, 1)
+})
+
 t.test('after an invalidation the next reader waits as on a miss', async t => {
   const { ask, cache, calls } = await house()
   cache.invalidate(['other'])
