@@ -13,6 +13,7 @@ import {
 } from '../../src/chats/query.ts'
 import { ServiceError } from '../../src/errors.ts'
 import { holds } from '../support/property.ts'
+import { quickestMs } from '../support/quickest.ts'
 import { refusalOf } from '../support/refusals.ts'
 import { anyText } from '../support/texts.ts'
 
@@ -269,8 +270,7 @@ t.test('separators inside of values do not make other parameters', async t => {
 t.test('8 kB of anything is answered at once', async t => {
   for (const character of ['a', '[', '+', '&', '=', '%20', '9']) {
     const text = `sort=${character.repeat(8000)}`
-    const started = performance.now()
-    t.throws(() => parse(text), { code: 'invalid_query' })
-    t.ok(performance.now() - started < 50, character)
+    const ms = quickestMs(() => t.throws(() => parse(text), { code: 'invalid_query' }))
+    t.ok(ms < 50, `${character}: ${ms} ms`)
   }
 })

@@ -6,6 +6,7 @@ import t from 'tap'
 import { codings, Rendering } from '../../src/chats/rendering.ts'
 import { entityTag, matchedTag } from '../../src/http/conditional.ts'
 import { holds } from '../support/property.ts'
+import { quickestMs } from '../support/quickest.ts'
 
 const digestOf = (bytes: Uint8Array) => new Rendering(Buffer.from(bytes), 0, () => {}).digest
 const digest = digestOf(Buffer.from('{"data":[]}'))
@@ -104,8 +105,7 @@ t.test('a list of any tags names exactly its members', async t => {
 t.test('8 kB of anything is compared at once', async t => {
   for (const part of ['"', 'W/', 'W/"', '"a" ', ', ', ' ', '*', 'a', '"a"W/']) {
     const field = part.repeat(8000 / part.length)
-    const started = performance.now()
-    t.equal(matchedTag(field, digest, tag), undefined)
-    t.ok(performance.now() - started < 50, part)
+    const ms = quickestMs(() => t.equal(matchedTag(field, digest, tag), undefined))
+    t.ok(ms < 50, `${part}: ${ms} ms`)
   }
 })

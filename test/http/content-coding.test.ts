@@ -4,6 +4,7 @@ import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import t from 'tap'
 import { acceptedCodings } from '../../src/http/content-coding.ts'
 import { bareRequest } from '../support/bare-request.ts'
+import { quickestMs } from '../support/quickest.ts'
 import { startStack } from '../support/stack.ts'
 
 const wishes: readonly [field: string | undefined, codings: string][] = [
@@ -35,9 +36,10 @@ for (const [field, codings] of wishes) {
 t.test('any number of different fields is answered, and 8 kB of one at once', async t => {
   for (let index = 0; index < 1000; index++) acceptedCodings(`x${index}, gzip`)
   t.same(acceptedCodings('x999, gzip'), ['gzip'])
-  const started = performance.now()
-  for (const part of ['gzip,', 'a;q=', ',', ' ', ';', '*']) acceptedCodings(part.repeat(2000))
-  t.ok(performance.now() - started < 300)
+  for (const part of ['gzip,', 'a;q=', ',', ' ', ';', '*']) {
+    const ms = quickestMs(() => acceptedCodings(part.repeat(2000)))
+    t.ok(ms < 50, `${part}: ${ms} ms`)
+  }
 })
 
 const decode = { br: brotliDecompressSync, gzip: gunzipSync }
