@@ -11,7 +11,7 @@ export interface Team {
   readonly tokens: readonly string[]
 }
 
-interface Parsed<Value> {
+export interface Parsed<Value> {
   readonly value: Value
   readonly problems: readonly string[]
 }

@@ -149,6 +149,16 @@ export const variables = {
     description: 'where an instance keeps its send journal; must outlive the process',
     example: '/var/lib/helpcrunch-proxy'
   }),
+  REDIS_URL: secret(
+    'Redis or Valkey that replicas share: `redis://`, `rediss://` (TLS), `redis+sentinel://host:port,host:port/name`',
+    'redis://user:password@redis.internal:6379/0',
+    { pattern: '^[\\x21-\\x7e]{1,4096}$' }
+  ),
+  STORE_LOSS_GRACE_SECONDS: seconds(
+    300,
+    'how long a replica cut off from Redis may go on spending its share',
+    300
+  ),
   WEBHOOK_SIGNING_KEY: secret('turns the webhook route on', 'the-key-you-gave-helpcrunch', {
     // Empty is a mistake, not a choice: it would accept what nobody signed.
     refuseEmpty: true,

@@ -8,6 +8,7 @@
 import { readFileSync } from 'node:fs'
 import type { Static, TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { parseStoreUrl, type StoreAddress } from './config-store.ts'
 import {
   isLoopback,
   listOf,
@@ -25,20 +26,24 @@ type Environment = Record<string, string | undefined>
 export interface Config
   extends Omit<
     Values,
-    'HELPCRUNCH_BASE_URL' | 'TEAM_TOKENS' | 'CORS_ORIGINS' | 'ADMIN_ALLOWED_HOSTS'
+    'HELPCRUNCH_BASE_URL' | 'TEAM_TOKENS' | 'CORS_ORIGINS' | 'ADMIN_ALLOWED_HOSTS' | 'REDIS_URL'
   > {
   readonly HELPCRUNCH_BASE_URL: URL
   /** Empty: no token is asked for and everybody is the team `anonymous`. */
   readonly TEAM_TOKENS: readonly Team[]
   readonly CORS_ORIGINS: readonly string[]
   readonly ADMIN_ALLOWED_HOSTS: readonly string[]
+  /** Without it nothing is shared, and this is the only replica. */
+  readonly REDIS_URL: StoreAddress | undefined
 }
 
 /** Everything that must never be shown: what is marked as secret among the variables. */
 export function secretsOf(config: Config): readonly string[] {
-  const { ADMIN_TOKEN, HELPCRUNCH_API_KEY, TEAM_TOKENS, WEBHOOK_SIGNING_KEY } = config
+  const { ADMIN_TOKEN, HELPCRUNCH_API_KEY, REDIS_URL, TEAM_TOKENS, WEBHOOK_SIGNING_KEY } = config
   const tokens = TEAM_TOKENS.flatMap(team => team.tokens)
-  return [HELPCRUNCH_API_KEY, ADMIN_TOKEN, WEBHOOK_SIGNING_KEY, ...tokens].filter(Boolean)
+  const passwords = [REDIS_URL?.password, REDIS_URL?.sentinelPassword].map(text => text ?? '')
+  const all = [HELPCRUNCH_API_KEY, ADMIN_TOKEN, WEBHOOK_SIGNING_KEY, ...tokens, ...passwords]
+  return all.filter(Boolean)
 }
 
 /** Carries every problem of a bad environment, one line each. */
@@ -139,7 +144,8 @@ function assemble(values: Values, problems: string[]): Config {
   const baseUrl = parseBaseUrl(values.HELPCRUNCH_BASE_URL)
   const teams = parseTeamTokens(values.TEAM_TOKENS ?? '')
   const origins = parseOrigins(values.CORS_ORIGINS)
-  problems.push(...baseUrl.problems, ...teams.problems, ...origins.problems)
+  const store = parseStoreUrl(values.REDIS_URL ?? '')
+  problems.push(...[baseUrl, teams, origins, store].flatMap(parsed => parsed.problems))
   if (teams.value.some(team => team.tokens.includes(values.HELPCRUNCH_API_KEY))) {
     problems.push(
       'TEAM_TOKENS: a team token equals HELPCRUNCH_API_KEY; give every team a token of its own'
@@ -156,6 +162,7 @@ function assemble(values: Values, problems: string[]): Config {
     HELPCRUNCH_BASE_URL: baseUrl.value,
     TEAM_TOKENS: teams.value,
     CORS_ORIGINS: origins.value,
-    ADMIN_ALLOWED_HOSTS: listOf(values.ADMIN_ALLOWED_HOSTS.toLowerCase())
+    ADMIN_ALLOWED_HOSTS: listOf(values.ADMIN_ALLOWED_HOSTS.toLowerCase()),
+    REDIS_URL: store.value
   }
 }

@@ -6,13 +6,14 @@
 import closeWithGrace from 'close-with-grace'
 import { systemClock } from './clock.ts'
 import { type Config, ConfigError, readConfig, secretsOf } from './config.ts'
-import { type Log, openLog } from './observe/log.ts'
+import { type Log, type Logger, openLog } from './observe/log.ts'
 import { watchMemory } from './observe/memory.ts'
 import { openJournal } from './schedule/journal.ts'
 import { giveUpMarginMs } from './schedule/ledger.ts'
 import { lockStateDir, StateLockedError } from './schedule/state-lock.ts'
 import { createService } from './service.ts'
 import { shutDown } from './shutdown.ts'
+import type { RedisStore } from './store/redis-store.ts'
 
 /** After an error that nobody foresaw: enough to refuse in words, and no more. */
 const failedGraceMs = 500
@@ -43,7 +44,8 @@ async function start(config: Config, log: Log): Promise<void> {
   if (!lock && journal.problem === undefined) {
     logger.warn(`STATE_DIR: ${config.STATE_DIR} ${unlocked}`)
   }
-  const service = await createService({ config, clock: systemClock, logger, journal })
+  const store = await openSharedStore(config, logger)
+  const service = await createService({ config, clock: systemClock, logger, journal, store })
   const memory = watchMemory({ clock: systemClock, promisedBytes: promisedBytes(config) })
   const fullGraceMs = config.SHUTDOWN_GRACE_SECONDS * 1000
   const onSecondSignal = (signal: string) => logger.warn({ signal }, 'exiting at once')
@@ -53,6 +55,7 @@ async function start(config: Config, log: Log): Promise<void> {
     const graceMs = err ? Math.min(failedGraceMs, fullGraceMs) : fullGraceMs
     const delayMs = err ? 0 : config.SHUTDOWN_DELAY_SECONDS * 1000
     await shutDown(service, systemClock, { graceMs, delayMs })
+    store?.close()
     memory.cancel()
     lock?.release()
     logger.info('stopped')
@@ -64,6 +67,16 @@ async function start(config: Config, log: Log): Promise<void> {
     await service.admin.listen({ host: addressOf(config.ADMIN_HOST), port: config.ADMIN_PORT })
   }
   await service.app.listen({ host: addressOf(config.HOST), port: config.PORT })
+}
+
+/** Loaded only if there is one: who runs a single replica has nothing of it in the process. */
+async function openSharedStore(config: Config, logger: Logger): Promise<RedisStore | undefined> {
+  const { HELPCRUNCH_API_KEY: apiKey, HELPCRUNCH_BASE_URL: baseUrl, REDIS_URL: address } = config
+  if (!address) return undefined
+  const { openStore } = await import('./store/open-store.ts')
+  const store = await openStore({ address, apiKey, baseUrl, clock: systemClock, log: logger })
+  if (typeof store === 'string') throw new ConfigError([`REDIS_URL: ${store}`])
+  return store
 }
 
 /** For the other addresses of that name, Fastify would start servers that nobody looks after. */

@@ -30,6 +30,7 @@ import type { Attempt } from './ports.ts'
 import type { Journal } from './schedule/journal.ts'
 import { slotsOpenToBulk } from './schedule/reserves.ts'
 import { Schedule } from './schedule/schedule.ts'
+import type { SharedStore } from './shared-store.ts'
 import { createUpstream } from './upstream/client.ts'
 
 const megabyte = 1024 * 1024
@@ -57,6 +58,8 @@ export interface ServiceOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly journal: Journal
+  /** What this replica shares with others; undefined if it is the only one. */
+  readonly store?: SharedStore | undefined
 }
 
 export async function createService(options: ServiceOptions): Promise<Service> {

@@ -105,6 +105,23 @@ const refused: Record<Name, readonly string[]> = {
   QUEUE_MAX_LENGTH: ['-1', '100001', '0.5'],
   MAX_LIMIT: ['0', '10001'],
   STATE_DIR: [],
+  REDIS_URL: [
+    'redis.internal:6379',
+    'http://redis.internal',
+    'redis://',
+    'redis://two words',
+    `redis://${token}@redis.internal`,
+    'redis://:100%@redis.internal',
+    'redis://redis.internal:65536',
+    'redis://redis.internal/first',
+    'redis://redis.internal/0/1',
+    'redis://redis.internal?family=6',
+    'redis://one:6379,two:6379',
+    'redis+sentinel://one:26379,two:26379',
+    'redis+sentinel://one:26379/mymaster?password=x',
+    'redis+sentinel://one:,:2/mymaster'
+  ],
+  STORE_LOSS_GRACE_SECONDS: ['-1', 'never'],
   WEBHOOK_SIGNING_KEY: ['two words', 'ключ'],
   LOG_LEVEL: ['verbose', 'INFO'],
   SHUTDOWN_GRACE_SECONDS: ['0', 'never'],
@@ -174,6 +191,8 @@ t.test('what is absent or empty has its default', async t => {
     QUEUE_MAX_LENGTH: 1000,
     MAX_LIMIT: 1000,
     STATE_DIR: '.state',
+    REDIS_URL: undefined,
+    STORE_LOSS_GRACE_SECONDS: 300,
     LOG_LEVEL: 'info',
     SHUTDOWN_GRACE_SECONDS: 10,
     SHUTDOWN_DELAY_SECONDS: 0
@@ -380,12 +399,45 @@ t.test('everything that is marked as a secret is among the secrets', async t => 
   const names = Object.entries(variables).flatMap(([name, schema]) =>
     'secret' in schema ? [name] : []
   )
-  const values = names.map(name => [
-    name,
-    name === 'TEAM_TOKENS' ? `blue=${secret(name)},blue=another-${secret(name)}` : secret(name)
-  ])
+  const written: Record<string, string> = {
+    TEAM_TOKENS: `blue=${secret('TEAM_TOKENS')},blue=another-${secret('TEAM_TOKENS')}`,
+    REDIS_URL: `redis://:${secret('REDIS_URL')}@127.0.0.1`
+  }
+  const values = names.map(name => [name, written[name] ?? secret(name)])
   const found = secretsOf(parseConfig(Object.fromEntries(values)))
   t.same([...found].sort(), [...names.map(secret), `another-${secret('TEAM_TOKENS')}`].sort())
   t.ok(names.length >= 4)
   t.same(secretsOf(parseConfig({ HELPCRUNCH_API_KEY: 'only-this-one' })), ['only-this-one'])
+})
+
+t.test('the store is one server, or the Sentinels that know its master', async t => {
+  const none = { username: undefined, password: undefined }
+  const noSentinel = { sentinelUsername: undefined, sentinelPassword: undefined }
+  t.same(parse({ REDIS_URL: 'redis://redis.internal' }).REDIS_URL, {
+    ...{ ...none, ...noSentinel, masterName: undefined, tls: false, database: 0 },
+    hosts: [{ host: 'redis.internal', port: 6379 }]
+  })
+  t.match(parse({ REDIS_URL: 'rediss://me:p%40ss%2Fword@[::1]:7000/3' }).REDIS_URL, {
+    ...{ username: 'me', password: 'p@ss/word', tls: true, database: 3 },
+    hosts: [{ host: '::1', port: 7000 }]
+  })
+  const REDIS_URL =
+    'rediss+sentinel://:secret@one,two:7001/main/2?sentinelUsername=s&sentinelPassword=t%26t'
+  t.same(parse({ REDIS_URL }).REDIS_URL, {
+    ...{ username: undefined, password: 'secret', tls: true, database: 2, masterName: 'main' },
+    ...{ sentinelUsername: 's', sentinelPassword: 't&t' },
+    hosts: [
+      { host: 'one', port: 26_379 },
+      { host: 'two', port: 7001 }
+    ]
+  })
+})
+
+t.test('the passwords of the store are secrets', async t => {
+  const REDIS_URL = 'redis+sentinel://me:store-canary@one/main?sentinelPassword=sentinel-canary'
+  const secrets = secretsOf(parse({ REDIS_URL }))
+  t.ok(secrets.includes('store-canary') && secrets.includes('sentinel-canary'))
+  const problems = problemsOf({ REDIS_URL: REDIS_URL.replace('/main', '/main/x') })
+  t.equal(problems.length, 1)
+  t.notMatch(problems[0], 'canary')
 })

@@ -1,0 +1,100 @@
+/**
+ * A line between a client and a server that a test can make slow, cut, or leave open while
+ * nothing passes any more, in one direction or both.
+ */
+
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import type { Test } from 'tap'
+
+/** `up`: towards the server. */
+export type Direction = 'up' | 'down'
+
+export class TcpProxy {
+  /** How much longer everything takes in each direction. */
+  delayMs = 0
+  readonly #server: Server
+  readonly #target: number
+  readonly #sockets = new Set<Socket>()
+  readonly #swallowed = new Set<Direction>()
+  #isCut = false
+
+  constructor(target: number) {
+    this.#target = target
+    this.#server = createServer(client => this.#accept(client))
+  }
+
+  async listen(): Promise<void> {
+    this.#server.listen(0, '127.0.0.1')
+    await once(this.#server, 'listening')
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`
+  }
+
+  /** Connections are reset, those there are and those that come. */
+  cut(): void {
+    this.#isCut = true
+    for (const socket of this.#sockets) socket.resetAndDestroy()
+  }
+
+  /** Connections stay open and can be made, and nothing passes. */
+  swallow(...directions: Direction[]): void {
+    for (const direction of directions) this.#swallowed.add(direction)
+  }
+
+  /** As it was. What was swallowed is gone, so the connections it was taken from are as well. */
+  heal(): void {
+    this.#isCut = false
+    if (this.#swallowed.size > 0) for (const socket of this.#sockets) socket.resetAndDestroy()
+    this.#swallowed.clear()
+  }
+
+  close(): void {
+    this.cut()
+    this.#server.close()
+  }
+
+  #accept(client: Socket): void {
+    this.#keep(client)
+    if (this.#isCut) {
+      client.resetAndDestroy()
+      return
+    }
+    const server = this.#keep(connect(this.#target, '127.0.0.1'))
+    this.#pass(client, server, 'up')
+    this.#pass(server, client, 'down')
+  }
+
+  #keep(socket: Socket): Socket {
+    this.#sockets.add(socket)
+    socket.setNoDelay(true)
+    socket.on('error', () => {})
+    socket.on('close', () => this.#sockets.delete(socket))
+    return socket
+  }
+
+  #pass(from: Socket, to: Socket, direction: Direction): void {
+    const later = (act: () => void) => {
+      if (this.delayMs > 0) setTimeout(act, this.delayMs)
+      else act()
+    }
+    from.on('data', chunk => {
+      if (this.#swallowed.has(direction)) return
+      later(() => to.writable && to.write(chunk))
+    })
+    from.on('close', () => later(() => to.destroy()))
+  }
+}
+
+export async function startTcpProxy(t: Test, target: number): Promise<TcpProxy> {
+  const proxy = new TcpProxy(target)
+  await proxy.listen()
+  t.teardown(() => proxy.close())
+  return proxy
+}
