@@ -187,12 +187,33 @@ export interface ScheduleReport {
   readonly used: number
   readonly inFlight: number
   /** What stands in the way of sending, if anything does. */
-  readonly mode: 'open' | 'held' | 'paused' | 'key-refused' | 'failing'
+  readonly mode: 'open' | 'held' | 'paused' | 'key-refused' | 'failing' | 'cut-off'
   /** The instant before which nothing is sent. */
   readonly nextSendAt: number
   /** Why earlier sends are not known, if they are not. */
   readonly journalProblem: string | undefined
   readonly waiting: readonly { team: string; priority: Priority; arrivedAt: number }[]
+  readonly replicas: ReplicasReport
+}
+
+/** With whom the budget is shared, as this replica knows it. */
+export interface ReplicasReport {
+  /**
+   * `single`: with nobody. `joined`: the shared ledger grants each call. `cut-off`: it is out of
+   * reach, and nothing is sent. `alone`: out of reach, and this replica spends its share.
+   */
+  readonly mode: 'single' | 'joined' | 'cut-off' | 'alone'
+  readonly id?: string
+  /** Most slots that all of them ever held at one time. */
+  readonly mostHeld?: number
+  readonly members: readonly {
+    readonly id: string
+    /** Slots that it holds, and those that it may hold if it is cut off. */
+    readonly held: number
+    readonly share: number
+    readonly seenSecondsAgo: number
+    readonly isSilent: boolean
+  }[]
 }
 
 /** An export that is running, as operators see it. */

@@ -27,6 +27,7 @@ import type { Logger } from './observe/log.ts'
 import { createMetrics } from './observe/metrics.ts'
 import { statusOf } from './observe/status.ts'
 import type { Attempt } from './ports.ts'
+import { alone, type Budget } from './schedule/budget.ts'
 import type { Journal } from './schedule/journal.ts'
 import { slotsOpenToBulk } from './schedule/reserves.ts'
 import { Schedule } from './schedule/schedule.ts'
@@ -72,8 +73,10 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     concurrency: config.UPSTREAM_CONCURRENCY,
     maxBodyBytes: Math.floor(config.UPSTREAM_MAX_BODY_MB * megabyte)
   })
+  const budget = await openBudget(options)
   const { audit, chats, exports, invalidate, schedule } = joinRooms({
     ...options,
+    budget,
     attempt: upstream.attempt,
     random: Math.random
   })
@@ -122,10 +125,26 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       // Operators may watch until the end, and not longer.
       operators.cut()
       await closed
+      await budget.leave()
       await upstream.close()
       journal.close()
     }
   }
+}
+
+/** Loaded only if it is shared: who runs a single replica has nothing of it in the process. */
+async function openBudget({ clock, config, journal, logger, store }: ServiceOptions) {
+  if (!store) return alone
+  const { openIdentity } = await import('./schedule/replicas/identity.ts')
+  const { SharedBudget } = await import('./schedule/replicas/shared-budget.ts')
+  return new SharedBudget({
+    ...{ clock, store, log: logger, identity: openIdentity(config.STATE_DIR) },
+    limit: config.UPSTREAM_LIMIT,
+    windowMs: config.UPSTREAM_WINDOW_SECONDS * 1000,
+    timeoutMs: config.UPSTREAM_TIMEOUT_SECONDS * 1000,
+    graceMs: config.STORE_LOSS_GRACE_SECONDS * 1000,
+    knowsItsCalls: journal.problem === undefined
+  })
 }
 
 /** What a successor needs to start, and over what its first callers are spread. */
@@ -139,6 +158,8 @@ export interface RoomsOptions {
   readonly config: Config
   readonly clock: Clock
   readonly journal: Journal
+  /** With whom the calls are shared; by default with nobody. */
+  readonly budget?: Budget
   /** The upstream's door: the real one, or a simulation's. */
   readonly attempt: Attempt
   /** Uniform in [0, 1). */
@@ -155,7 +176,8 @@ export interface Rooms {
 }
 
 /** Everything between the two listeners' ends: all that has a notion of time, and no socket. */
-export function joinRooms({ config, clock, journal, attempt, random }: RoomsOptions): Rooms {
+export function joinRooms(options: RoomsOptions): Rooms {
+  const { config, clock, journal, attempt, budget = alone, random } = options
   const windowMs = config.UPSTREAM_WINDOW_SECONDS * 1000
   const weights = new Map(config.TEAM_TOKENS.map(team => [team.name, team.weight]))
   const audit = new Audit(windowMs)
@@ -163,6 +185,7 @@ export function joinRooms({ config, clock, journal, attempt, random }: RoomsOpti
     clock,
     attempt,
     journal,
+    budget,
     emit: event => audit.record(event),
     random,
     weights,

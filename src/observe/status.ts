@@ -4,7 +4,7 @@
  */
 
 import { type Clock, toIsoDate } from '../clock.ts'
-import type { ExportReport, Priority, ScheduleReport } from '../ports.ts'
+import type { ExportReport, Priority, ReplicasReport, ScheduleReport } from '../ports.ts'
 import type { Audit } from './audit.ts'
 
 export interface Status {
@@ -28,6 +28,7 @@ export interface Status {
     readonly oldestWaitSeconds: number
   }
   readonly exports: readonly ExportReport[]
+  readonly replicas: ReplicasReport
 }
 
 export interface StatusSources {
@@ -48,13 +49,15 @@ export function statusOf({ audit, clock, exports, schedule, windowMs }: StatusSo
       windowSeconds: windowMs / 1000,
       used: report.used,
       inFlight: report.inFlight,
-      maxInAnyWindow: audit.maxInAnyWindow,
+      // With others, the slots that all held together say more than our own calls.
+      maxInAnyWindow: Math.max(audit.maxInAnyWindow, report.replicas.mostHeld ?? 0),
       mode: report.mode,
       pausedUntil: dateOf(report.nextSendAt, now, clock),
       journalProblem: report.journalProblem ?? null
     },
     queue: queueOf(report, now),
-    exports: exports()
+    exports: exports(),
+    replicas: report.replicas
   }
 }
 

@@ -53,6 +53,7 @@ const longestPauseMs = 60_000
 const probeEveryMs = 5000
 const failuresBeforeTrickle = 20
 const trickleGapMs = 1000
+const sameNewsMs = 300
 /** A gap below this is none. */
 const leastGapMs = 10
 /** Windows until a limit that was lowered to nothing is whole again. */
@@ -82,7 +83,7 @@ interface State {
 }
 
 /** For those who look and do not send. */
-export type BrakeView = Omit<Brake, 'hold' | 'sent' | 'succeeded' | 'failed'>
+export type BrakeView = Omit<Brake, 'hold' | 'sent' | 'succeeded' | 'failed' | 'pausedElsewhere'>
 
 export class Brake {
   readonly #options: BrakeOptions
@@ -108,6 +109,11 @@ export class Brake {
 
   get failuresInARow(): number {
     return this.#state.failuresInARow
+  }
+
+  /** The instant until which a 429 holds everything up. */
+  get pausedUntil(): number {
+    return this.#state.pausedUntil
   }
 
   mode(now: number): ScheduleReport['mode'] {
@@ -158,6 +164,17 @@ export class Brake {
     this.#state.heldUntil = until
   }
 
+  /** Another replica met a 429: the whole key pauses, and goes on gradually. */
+  pausedElsewhere(until: number, now: number): void {
+    const { limit, windowMs } = this.#options
+    const state = this.#state
+    // The same news comes with every answer, each time a little differently rounded.
+    if (until <= state.pausedUntil + sameNewsMs) return
+    state.pausedAt = now
+    state.pausedUntil = until
+    state.gapMs = windowMs / limit
+  }
+
   sent(now: number): void {
     this.#state.lastSentAt = now
     if (this.#state.nextProbeAt !== undefined) this.#state.nextProbeAt = now + probeEveryMs
@@ -200,6 +217,8 @@ export class Brake {
         return say('upstream_rate_limited', 'HelpCrunch limits the rate of calls')
       case 'failing':
         return say(this.#state.lastFailure, 'HelpCrunch keeps failing')
+      case 'cut-off':
+        return say('budget_exhausted', 'The store that the replicas share is out of reach')
       case 'held':
         return say('budget_exhausted', 'It is not known what an earlier process sent')
       case 'open': {

@@ -5,6 +5,7 @@
  * cares, so that refusing costs less than waiting.
  */
 
+import type { Expectation } from './budget.ts'
 import type { FairQueue, Judge, Queued } from './fair-queue.ts'
 import { judgeAt, nextChangeAt, type Shares } from './reserves.ts'
 import type { Sends } from './sends.ts'
@@ -14,6 +15,7 @@ export interface Outlook<Item extends Queued> {
   readonly queue: FairQueue<Item>
   readonly sends: Sends
   readonly shares: Shares
+  readonly budget: Expectation
 }
 
 /** @returns the instant at which `item`, which waits, will be sent; Infinity if not by `horizon` */
@@ -45,12 +47,14 @@ function playForward<Item extends Queued>(
   horizon: number,
   stop: Stop<Item>
 ): number {
-  const { sends, shares } = outlook
+  const { budget, sends, shares } = outlook
   const ledger = sends.ledger.clone()
   const brake = sends.brake.clone()
   const queue = outlook.queue.clone()
-  const resources = { ledger, brake, shares }
+  const resources = { ledger, brake, shares, budget }
   const answers = expectedAnswers(sends, outlook.now)
+  /** Turns of other replicas that come before our next. */
+  let turnsOfOthers = 0
   let now = outlook.now
   while (now <= horizon) {
     for (; answers[0] && answers[0].at <= now; answers.shift()) {
@@ -59,12 +63,14 @@ function playForward<Item extends Queued>(
       if (brake.mode(now) === 'open') brake.succeeded(answers[0].sentAt)
     }
     const judge = judgeAt(now, resources)
-    const turn = judge && queue.take(judge)
-    if (judge && stop(turn?.item, judge)) return now
+    const isTheirs = judge !== undefined && turnsOfOthers > 0
+    const turn = isTheirs ? { item: undefined, team: '' } : judge && queue.take(judge)
+    if (judge && !isTheirs && stop(turn?.item, judge)) return now
     if (turn) {
       const slot = ledger.take(turn.team, now)!
       brake.sent(now)
       answers.push({ slot, sentAt: now, at: now + sends.latencyMs })
+      turnsOfOthers = isTheirs ? turnsOfOthers - 1 : budget.turns - 1
     } else {
       now = Math.min(nextChangeAt(now, resources), answers[0]?.at ?? Infinity)
     }

@@ -69,6 +69,13 @@ export class FairQueue<Item extends Queued> {
     return this.#classes.reduce((sum, { lines }) => sum + (lines.get(team)?.length ?? 0), 0)
   }
 
+  /** How many of each class each team waits for. */
+  *lines(): Generator<readonly [Priority, team: string, length: number]> {
+    for (const { priority, lines } of this.#classes) {
+      for (const [team, items] of lines) yield [priority, team, items.length]
+    }
+  }
+
   /** Each waiting call once. */
   [Symbol.iterator](): Iterator<Item> {
     return new Set(this.#classes.flatMap(({ lines }) => [...lines.values()].flat())).values()

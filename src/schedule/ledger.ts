@@ -35,6 +35,12 @@ export interface Flying {
   readonly sentAt: number
 }
 
+/** A slot as the ledger holds it: until when, or undefined while its call is in flight. */
+export interface HeldSlot {
+  readonly slot: number
+  readonly freeAt: number | undefined
+}
+
 interface Ending {
   readonly slot: number
   readonly team: string
@@ -42,7 +48,7 @@ interface Ending {
 }
 
 /** For those who look and do not send. */
-export type LedgerView = Omit<Ledger, 'take' | 'settle' | 'release'>
+export type LedgerView = Omit<Ledger, 'take' | 'settle' | 'release' | 'mirror'>
 
 const nobody = ''
 
@@ -57,6 +63,8 @@ export class Ledger {
   #endings: Ending[] = []
   readonly #heldBy = new Map<string, number>()
   readonly #flyingBy = new Map<string, number>()
+  /** When slots that others hold come free, soonest first. */
+  #elsewhere: readonly number[] = []
 
   constructor({ limit, windowMs, restored = [] }: LedgerOptions) {
     this.#windowMs = windowMs
@@ -76,7 +84,19 @@ export class Ledger {
   /** Slots held at `now`. */
   used(now: number): number {
     this.#forget(now)
-    return this.#flying.size + this.#endings.length
+    return this.#flying.size + this.#endings.length + this.#elsewhere.length
+  }
+
+  /** Each slot held, and until when; undefined while its call is in flight. */
+  held(now: number): HeldSlot[] {
+    this.#forget(now)
+    const flying = Array.from(this.#flying.keys(), slot => ({ slot, freeAt: undefined }))
+    return [...flying, ...this.#endings.map(({ freeAt, slot }) => ({ slot, freeAt }))]
+  }
+
+  /** What others hold of the same limit, in place of what they held before. */
+  mirror(freeAt: readonly number[]): void {
+    this.#elsewhere = freeAt.toSorted((a, b) => a - b)
   }
 
   /** Slots that a team holds at `now`. */
@@ -116,7 +136,10 @@ export class Ledger {
   /** When the next settled slot comes free; undefined while only calls in flight hold slots. */
   nextFreeAt(now: number): number | undefined {
     this.#forget(now)
-    return this.#endings[0]?.freeAt
+    const [own, elsewhere] = [this.#endings[0]?.freeAt, this.#elsewhere[0]]
+    return own === undefined || elsewhere === undefined
+      ? (own ?? elsewhere)
+      : Math.min(own, elsewhere)
   }
 
   /** The same state again, to be played forward. */
@@ -125,6 +148,7 @@ export class Ledger {
     copy.#free = this.#free.slice()
     copy.#next = this.#next
     copy.#endings = this.#endings.slice()
+    copy.#elsewhere = this.#elsewhere
     for (const [slot, call] of this.#flying) copy.#flying.set(slot, call)
     for (const [team, held] of this.#heldBy) copy.#heldBy.set(team, held)
     for (const [team, flying] of this.#flyingBy) copy.#flyingBy.set(team, flying)
@@ -152,6 +176,9 @@ export class Ledger {
 
   #forget(now: number): void {
     // Asked at every turn, and nearly always there is nothing to do.
+    if (this.#elsewhere.length > 0 && this.#elsewhere[0]! <= now) {
+      this.#elsewhere = this.#elsewhere.filter(freeAt => freeAt > now)
+    }
     if (this.#endings.length === 0 || this.#endings[0]!.freeAt > now) return
     let gone = 1
     while (gone < this.#endings.length && this.#endings[gone]!.freeAt <= now) gone++

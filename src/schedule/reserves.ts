@@ -12,6 +12,7 @@
 
 import type { Priority } from '../ports.ts'
 import type { BrakeView } from './brake.ts'
+import { type Demand, type Expectation, type Level, levelOf } from './budget.ts'
 import type { FairQueue, Judge, Queued } from './fair-queue.ts'
 import type { LedgerView } from './ledger.ts'
 
@@ -48,48 +49,113 @@ export interface Resources {
   readonly ledger: LedgerView
   readonly brake: BrakeView
   readonly shares: Shares
+  readonly budget: Expectation
 }
 
-/** Judges who may go next; undefined if just now nobody may. */
-export function judgeAt(now: number, { brake, ledger, shares }: Resources): Judge | undefined {
+/**
+ * Judges who may go next; undefined if just now nobody may.
+ *
+ * @param granted levels of the slots that are granted, where they have to be: then whoever granted
+ * them has judged the window
+ */
+export function judgeAt(
+  now: number,
+  resources: Resources,
+  granted?: readonly Level[]
+): Judge | undefined {
+  const { brake, ledger } = resources
   if (now < brake.nextSendAt()) return undefined
-  const bounds = brake.bounds(now)
-  const hasRoom = ledger.used(now) < bounds.limit && ledger.inFlight < bounds.concurrency
-  return hasRoom ? judgeOf({ bounds, ledger, now, shares }) : undefined
+  const bounds = boundsAt(now, resources)
+  if (ledger.inFlight >= bounds.concurrency) return undefined
+  const hasSlot = granted ? granted.length > 0 : ledger.used(now) < bounds.limit
+  return hasSlot ? judgeOf({ ...resources, bounds, now, granted }) : undefined
 }
 
 /** The next instant at which more may be sent although no answer comes; Infinity if none. */
-export function nextChangeAt(now: number, { brake, ledger }: Resources): number {
-  return Math.min(brake.nextChangeAt(now), ledger.nextFreeAt(now) ?? Infinity)
+export function nextChangeAt(now: number, { brake, budget, ledger }: Resources): number {
+  const nextFreeAt = ledger.nextFreeAt(now) ?? Infinity
+  return Math.min(brake.nextChangeAt(now), nextFreeAt, budget.nextChangeAt(now))
+}
+
+/** How many of those who wait could go if they were granted a slot, by level. */
+export function demandAt(
+  now: number,
+  resources: Resources,
+  lines: Iterable<readonly [Priority, team: string, length: number]>
+): Demand {
+  const demand: [number, number, number] = [0, 0, 0]
+  const { brake, ledger } = resources
+  if (now < brake.nextSendAt()) return demand
+  const situation = { ...resources, bounds: boundsAt(now, resources), now }
+  for (const [priority, team, length] of lines) {
+    const { slots, connections } = suppliesOf(team, situation)
+    const level = levelOf(priority, slots.overShare || connections.overShare)
+    demand[level - 1] = demand[level - 1]! + length
+  }
+  // Who is granted a slot has to have a connection for it.
+  let open = 0
+  return demand.map((wanted, index) => {
+    const { concurrency } = situation.bounds
+    const closed = Math.floor(concurrency * closedConnections[index]!)
+    const granted = Math.max(Math.min(wanted, concurrency - closed - ledger.inFlight - open), 0)
+    open += granted
+    return granted
+  }) as [number, number, number]
+}
+
+function boundsAt(now: number, { brake, budget }: Resources): Bounds {
+  const bounds = brake.bounds(now)
+  return { ...bounds, limit: Math.min(bounds.limit, budget.limit(now)) }
 }
 
 /** The state of things at the moment of a send. */
-interface Situation {
+interface Situation extends Resources {
   readonly now: number
-  readonly ledger: LedgerView
   readonly bounds: Bounds
-  readonly shares: Shares
+  readonly granted?: readonly Level[] | undefined
 }
 
 /** Given that there is room. */
-function judgeOf({ bounds, ledger, now, shares }: Situation): Judge {
+function judgeOf(situation: Situation): Judge {
+  const { granted, ledger, now, shares } = situation
   return {
     isOpen(priority, team) {
-      const share = shares.shareOf(team)
-      const slots = {
-        used: ledger.used(now),
-        size: bounds.limit,
-        overShare: share < 1 && ledger.heldBy(team, now) > bounds.limit * share
-      }
-      const connections = {
-        used: ledger.inFlight,
-        size: bounds.concurrency,
-        overShare: share < 1 && ledger.flyingOf(team) > bounds.concurrency * share
-      }
-      return fits(priority, slots, slotParts) && fits(priority, connections, connectionParts)
+      const { connections, slots } = suppliesOf(team, situation)
+      const hasSlot = granted
+        ? granted.some(level => level >= levelOf(priority, slots.overShare))
+        : fits(priority, slots, slotParts)
+      return hasSlot && fits(priority, connections, connectionParts)
     },
     load: team => (ledger.heldBy(team, now) + 1) / shares.weightOf(team)
   }
+}
+
+/** The slots and the connections, and whether a team has more than its share of them. */
+function suppliesOf(team: string, { bounds, budget, ledger, now, shares }: Situation) {
+  const share = shares.shareOf(team)
+  const own = bounds.limit / budget.members
+  const slots: Supply = {
+    used: ledger.used(now),
+    size: bounds.limit,
+    overShare: share < 1 && ledger.heldBy(team, now) > own * share
+  }
+  const connections: Supply = {
+    used: ledger.inFlight,
+    size: bounds.concurrency,
+    overShare: share < 1 && ledger.flyingOf(team) > bounds.concurrency * share
+  }
+  return { slots, connections }
+}
+
+/** For which part of the window a call of this class and team needs a slot. */
+export function levelAt(now: number, resources: Resources, { team, priority }: Asker): Level {
+  const situation = { ...resources, bounds: boundsAt(now, resources), now }
+  return levelOf(priority, suppliesOf(team, situation).slots.overShare)
+}
+
+interface Asker {
+  readonly team: string
+  readonly priority: Priority
 }
 
 interface Supply {
@@ -106,6 +172,8 @@ interface Parts {
 
 const slotParts: Parts = { closedToBulk: 1 / 6, closedToOverShare: 1 / 12 }
 const connectionParts: Parts = { closedToBulk: 1 / 4, closedToOverShare: 1 / 8 }
+/** The same by level. */
+const closedConnections = [0, connectionParts.closedToOverShare, connectionParts.closedToBulk]
 
 /** How many slots of so many bulk may hold. */
 export function slotsOpenToBulk(limit: number): number {

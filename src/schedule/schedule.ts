@@ -19,9 +19,18 @@ import {
   type Reply,
   type ScheduleReport
 } from '../ports.ts'
+import { alone, type Budget, type Spender } from './budget.ts'
 import { estimateFreeAt, estimateSendAt, type Outlook } from './estimate.ts'
 import { FairQueue, type Turn } from './fair-queue.ts'
-import { hasPlace, judgeAt, nextChangeAt, type Resources, Shares } from './reserves.ts'
+import {
+  demandAt,
+  hasPlace,
+  judgeAt,
+  levelAt,
+  nextChangeAt,
+  type Resources,
+  Shares
+} from './reserves.ts'
 import { retryDelayMs } from './retries.ts'
 import { Sends, type SendsOptions } from './sends.ts'
 import { Waiting } from './waiting.ts'
@@ -47,7 +56,7 @@ export class Schedule {
   /** Between a failure and its retry. */
   readonly #resting = new Set<Waiting>()
   readonly #shares: Shares
-  readonly #resources: Resources
+  readonly #budget: Budget
   #wake: Timer | undefined
   #drainedAfterMs: number | undefined
 
@@ -55,8 +64,8 @@ export class Schedule {
     this.#options = options
     this.#sends = new Sends(options)
     this.#shares = new Shares(options.weights)
-    const { brake, ledger } = this.#sends
-    this.#resources = { brake, ledger, shares: this.#shares }
+    this.#budget = options.budget ?? alone
+    this.#budget.attach(this.#spender())
   }
 
   /** @throws {ServiceError} what the attempt failed with, or why no attempt was made. */
@@ -86,13 +95,14 @@ export class Schedule {
 
   /** Whether a call of this team and class could leave now and be missed by nobody. */
   hasSlot(team: string, priority: Priority): boolean {
-    const judge = judgeAt(this.#options.clock.now(), this.#resources)
+    const now = this.#options.clock.now()
+    const judge = judgeAt(now, this.#resources(now))
     return judge !== undefined && this.#queue.length === 0 && judge.isOpen(priority, team)
   }
 
   /** The part of the slots that are held, 0 to 1. */
   pressure(): number {
-    const { brake, ledger } = this.#resources
+    const { brake, ledger } = this.#sends
     const now = this.#options.clock.now()
     return Math.min(ledger.used(now) / brake.bounds(now).limit, 1)
   }
@@ -106,12 +116,13 @@ export class Schedule {
       workingLimit: brake.bounds(now).limit,
       used: ledger.used(now),
       inFlight: ledger.inFlight,
-      mode: brake.mode(now),
+      mode: this.#mode(now),
       nextSendAt: brake.nextSendAt(),
       journalProblem: journal.problem,
       waiting: Array.from(this.#queue, ({ team, priority, arrivedAt }) => ({
         ...{ team, priority, arrivedAt }
-      }))
+      })),
+      replicas: this.#budget.report()
     }
   }
 
@@ -148,7 +159,9 @@ export class Schedule {
     waiting.inLine = false
     this.#resting.delete(waiting)
     waiting.rest()
-    if (this.#queue.length === 0) this.#wake?.cancel()
+    if (this.#queue.length > 0) return
+    this.#wake?.cancel()
+    this.#budget.want()
   }
 
   #dismissAll(reason: ServiceError): void {
@@ -191,14 +204,38 @@ export class Schedule {
     const { clock, random } = this.#options
     const { brake } = this.#sends
     const isPaused = waiting !== undefined && hasMet429(waiting)
-    const mode = isPaused ? 'paused' : brake.mode(clock.now())
+    const mode = isPaused ? 'paused' : this.#mode(clock.now())
     const laterMs = random() * Math.max(1000, waitMs / 10)
     return brake.refusal({ mode, waitMs: waitMs + laterMs, waiting: this.#queue.length })
   }
 
   #outlook(): Outlook<Waiting> {
     const now = this.#options.clock.now()
-    return { now, queue: this.#queue, sends: this.#sends, shares: this.#shares }
+    const budget = this.#budget.expectation(now)
+    return { now, queue: this.#queue, sends: this.#sends, shares: this.#shares, budget }
+  }
+
+  #resources(now: number): Resources {
+    const { brake, ledger } = this.#sends
+    return { brake, ledger, shares: this.#shares, budget: this.#budget.expectation(now) }
+  }
+
+  #mode(now: number): ScheduleReport['mode'] {
+    const mode = this.#sends.brake.mode(now)
+    return mode === 'open' && this.#budget.expectation(now).limit(now) === 0 ? 'cut-off' : mode
+  }
+
+  /** What a budget that is shared with others has to know, and to tell. */
+  #spender(): Spender {
+    const now = () => this.#options.clock.now()
+    return {
+      demand: () => demandAt(now(), this.#resources(now()), this.#queue.lines()),
+      held: () => this.#sends.ledger.held(now()),
+      workingLimit: () => this.#sends.brake.bounds(now()).limit,
+      pausedElsewhere: until => this.#sends.pausedElsewhere(until, now()),
+      heldElsewhere: freeAt => this.#sends.heldElsewhere(freeAt),
+      changed: () => this.#pump()
+    }
   }
 
   /** Sends while there is someone who may go, a slot, a connection and no pause. */
@@ -209,11 +246,12 @@ export class Schedule {
       if (isInTime(turn.item.need, now)) void this.#attempt(turn, now)
       else this.#refuse(turn.item)
     }
+    this.#budget.want()
     this.#sleep(now)
   }
 
   #next(now: number): Turn<Waiting> | undefined {
-    const judge = judgeAt(now, this.#resources)
+    const judge = judgeAt(now, this.#resources(now), this.#budget.granted(now))
     const turn = judge && this.#queue.take(judge)
     if (turn) turn.item.inLine = false
     return turn
@@ -224,14 +262,16 @@ export class Schedule {
     this.#wake?.cancel()
     this.#wake = undefined
     if (this.#queue.length === 0) return
-    const at = nextChangeAt(now, this.#resources)
+    const at = nextChangeAt(now, this.#resources(now))
     if (at < Infinity) this.#wake = this.#options.clock.after(at - now, () => this.#pump())
   }
 
   async #attempt({ item: waiting, team }: Turn<Waiting>, sentAt: number): Promise<void> {
     const { attempt, clock } = this.#options
     this.#leaveLine(waiting)
-    const sent = this.#sends.begin(team, waiting.priority, sentAt)
+    const { priority } = waiting
+    const level = levelAt(sentAt, this.#resources(sentAt), { team, priority })
+    const sent = this.#sends.begin({ team, priority, level }, sentAt)
     waiting.need.onSent?.()
     try {
       const page = await attempt(waiting.call)

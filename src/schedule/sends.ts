@@ -7,17 +7,27 @@
 import { ServiceError } from '../errors.ts'
 import type { Emit, Priority } from '../ports.ts'
 import { Brake, type BrakeView } from './brake.ts'
+import { alone, type Budget, type Level } from './budget.ts'
 import type { Journal } from './journal.ts'
 import { giveUpMarginMs, guardMs, Ledger, type LedgerView } from './ledger.ts'
 
 export interface SendsOptions {
   readonly journal: Journal
   readonly emit: Emit
+  /** By default this process's alone. */
+  readonly budget?: Budget
   /** Calls in any window. */
   readonly limit: number
   readonly windowMs: number
   /** Calls in flight at once. */
   readonly concurrency: number
+}
+
+/** Whose call leaves, and for which part of the window it needs a slot. */
+export interface Sending {
+  readonly team: string
+  readonly priority: Priority
+  readonly level: Level
 }
 
 /** A call under way. */
@@ -33,12 +43,14 @@ export class Sends {
   readonly #ledger: Ledger
   readonly #brake: Brake
   readonly #options: SendsOptions
+  readonly #budget: Budget
   #latencyMs = firstLatencyGuessMs
 
   constructor(options: SendsOptions) {
     const { emit, journal, limit, windowMs } = options
     const { doneAt, unknownUntil } = journal.history
     this.#options = options
+    this.#budget = options.budget ?? alone
     this.#ledger = new Ledger({ limit, windowMs, restored: doneAt })
     this.#brake = new Brake(options)
     this.#brake.hold(unknownUntil + windowMs + guardMs)
@@ -60,11 +72,12 @@ export class Sends {
   }
 
   /** Enters a send that leaves right after; there has to be a free slot. */
-  begin(team: string, priority: Priority, now: number): Sent {
+  begin({ team, priority, level }: Sending, now: number): Sent {
     const slot = this.#ledger.take(team, now)
     if (slot === undefined) throw new Error('a call was about to leave without a slot')
     this.#brake.sent(now)
     this.#options.journal.sent(slot, now)
+    this.#budget.sent(slot, level, now)
     this.#options.emit({ type: 'schedule.sent', slot, at: now, team, priority })
     return { slot, sentAt: now }
   }
@@ -84,6 +97,16 @@ export class Sends {
     const { code, retryAfterMs } = error
     const nextFreeAt = this.#ledger.nextFreeAt(now)
     this.#brake.failed({ code, sentAt: sent.sentAt, now, retryAfterMs, held, nextFreeAt })
+    if (code === 'upstream_rate_limited') this.#budget.paused(this.#brake.pausedUntil)
+  }
+
+  /** What other replicas hold, and a 429 that one of them met. */
+  heldElsewhere(freeAt: readonly number[]): void {
+    this.#ledger.mirror(freeAt)
+  }
+
+  pausedElsewhere(until: number, now: number): void {
+    this.#brake.pausedElsewhere(until, now)
   }
 
   #answered(sent: Sent, now: number): void {
@@ -94,12 +117,14 @@ export class Sends {
   #settle({ slot }: Sent, doneAt: number): void {
     this.#ledger.settle(slot, doneAt)
     this.#options.journal.settled(slot, doneAt)
+    this.#budget.settled(slot, doneAt)
     this.#options.emit({ type: 'schedule.settled', slot, doneAt })
   }
 
   #release({ slot }: Sent): void {
     this.#ledger.release(slot)
     this.#options.journal.released(slot)
+    this.#budget.released(slot)
     this.#options.emit({ type: 'schedule.released', slot })
   }
 }

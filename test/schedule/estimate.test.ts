@@ -5,6 +5,7 @@
 
 import fc from 'fast-check'
 import t from 'tap'
+import { everything } from '../../src/schedule/budget.ts'
 import { estimateSendAt } from '../../src/schedule/estimate.ts'
 import { FairQueue, type Queued } from '../../src/schedule/fair-queue.ts'
 import { noJournal } from '../../src/schedule/journal.ts'
@@ -96,5 +97,6 @@ t.test('an empty house sends at once', async t => {
   const queue = new FairQueue<Queued>()
   const item: Queued = { teams: ['blue'], priority: 'interactive', arrivedAt: 0 }
   queue.push(item)
-  t.equal(estimateSendAt(item, { now: 5, queue, sends, shares: new Shares(weights) }, Infinity), 5)
+  const outlook = { now: 5, queue, sends, shares: new Shares(weights), budget: everything }
+  t.equal(estimateSendAt(item, outlook, Infinity), 5)
 })

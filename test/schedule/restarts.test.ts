@@ -10,6 +10,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { largestWindow } from '../../simulator/arrivals.ts'
 import { ServiceError } from '../../src/errors.ts'
+import { everything } from '../../src/schedule/budget.ts'
 import { type JournalOptions, openJournal } from '../../src/schedule/journal.ts'
 import { giveUpMarginMs } from '../../src/schedule/ledger.ts'
 import { judgeAt, Shares } from '../../src/schedule/reserves.ts'
@@ -75,8 +76,9 @@ class World {
     for (const call of calls) {
       this.#now += call.gapMs
       settleUntil(this.#now, pending)
-      if (!judgeAt(this.#now, { ledger: sends.ledger, brake: sends.brake, shares })) continue
-      const sent = sends.begin('team', 'interactive', this.#now)
+      const { brake, ledger } = sends
+      if (!judgeAt(this.#now, { ledger, brake, shares, budget: everything })) continue
+      const sent = sends.begin({ team: 'team', priority: 'interactive', level: 1 }, this.#now)
       const { arrivesAt, settlement } = fate(call, sent, timeoutMs, sends)
       this.arrivals.push({ at: arrivesAt, life: index })
       pending.push(settlement)

@@ -7,7 +7,6 @@
 
 import { largestWindow } from '../../simulator/arrivals.ts'
 import { Random } from '../../simulator/random.ts'
-import type { Clock, Timer } from '../../src/clock.ts'
 import { parseConfig } from '../../src/config.ts'
 import { ServiceError } from '../../src/errors.ts'
 import { openJournal } from '../../src/schedule/journal.ts'
@@ -15,6 +14,7 @@ import { giveUpMarginMs } from '../../src/schedule/ledger.ts'
 import { joinRooms, type Rooms } from '../../src/service.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { chatsOf, windowOf } from '../support/pages.ts'
+import { ProcessClock } from './process-clock.ts'
 import { chats, World } from './world.ts'
 
 export interface Run {
@@ -34,45 +34,6 @@ export interface RunOptions {
 const windowMs = 60_000
 const timeoutMs = 10_000
 const steps = 120
-
-/** A process's clock stops with it: what it still had planned never happens. */
-class ProcessClock implements Clock {
-  readonly #world: FakeClock
-  #alive = true
-
-  constructor(world: FakeClock) {
-    this.#world = world
-  }
-
-  now(): number {
-    return this.#world.now()
-  }
-
-  wall(): number {
-    return this.#world.wall()
-  }
-
-  after(delayMs: number, run: () => void): Timer {
-    return this.#world.after(delayMs, () => {
-      if (this.#alive) run()
-    })
-  }
-
-  /** A dead process sends nothing and learns nothing. */
-  unlessDead<Value>(act: () => Promise<Value>): Promise<Value> {
-    return new Promise((resolve, reject) => {
-      if (!this.#alive) return
-      act().then(
-        value => this.#alive && resolve(value),
-        error => this.#alive && reject(error)
-      )
-    })
-  }
-
-  kill(): void {
-    this.#alive = false
-  }
-}
 
 interface Caller {
   readonly settleBy: number

@@ -15,6 +15,7 @@ export class FakeClock implements Clock {
   #now: number
   #order = 0
   readonly #due = new Set<Due>()
+  #held = 0
   /** Called after everything that an event set off. */
   afterEach: () => void = () => {}
 
@@ -41,14 +42,24 @@ export class FakeClock implements Clock {
     return this.#due.size
   }
 
+  /** Time stands still until this is done: something real works for the simulation. */
+  async hold<Value>(work: Promise<Value>): Promise<Value> {
+    this.#held++
+    try {
+      return await work
+    } finally {
+      this.#held--
+    }
+  }
+
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms
-    await settled()
+    await this.#settled()
     for (let next = this.#next(end); next; next = this.#next(end)) {
       this.#due.delete(next)
       this.#now = Math.max(this.#now, next.at)
       next.run()
-      await settled()
+      await this.#settled()
       this.afterEach()
     }
     // Later than that if something stalled.
@@ -58,6 +69,11 @@ export class FakeClock implements Clock {
   /** Time passes while the event loop is blocked: nothing runs until the next `advance`. */
   stall(ms: number): void {
     this.#now += ms
+  }
+
+  async #settled(): Promise<void> {
+    do await settled()
+    while (this.#held > 0)
   }
 
   #next(end: number): Due | undefined {
