@@ -11,13 +11,15 @@ import { cache } from './cache/cache.ts'
 import { exporting } from './export/export.ts'
 import { memory } from './memory/memory.ts'
 import { leaveNothingBehind } from './processes.ts'
+import { replicas } from './replicas/replicas.ts'
 import type { Suite, SuiteOptions } from './suite.ts'
 
 const suites: Readonly<Record<string, Suite>> = {
   budget,
   cache,
   export: exporting,
-  memory
+  memory,
+  replicas
 }
 
 const resultsFolder = new URL('./results/', import.meta.url)

@@ -25,9 +25,9 @@ export interface Subject {
   load?(place: Place): Load
 }
 
-const host = '127.0.0.1'
+export const host = '127.0.0.1'
 const weights = { blue: 1, green: 2, red: 3 }
-const tokens = { blue: tokenOf('blue'), green: tokenOf('green'), red: tokenOf('red') }
+export const tokens = { blue: tokenOf('blue'), green: tokenOf('green'), red: tokenOf('red') }
 const outstandingPerTeam = 60
 
 export const service: Subject = {
@@ -58,7 +58,7 @@ function peer(name: string): Subject {
 }
 
 /** Every request is a call: nothing stays fresh or is served stale, nothing is fetched unasked. */
-function environment({ upstreamUrl, folder, port }: Place): Record<string, string> {
+export function environment({ upstreamUrl, folder, port }: Place): Record<string, string> {
   const teams = Object.entries(weights) as [keyof typeof tokens, number][]
   return {
     HELPCRUNCH_API_KEY: apiKey,

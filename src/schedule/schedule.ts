@@ -20,17 +20,9 @@ import {
   type ScheduleReport
 } from '../ports.ts'
 import { alone, type Budget, type Spender } from './budget.ts'
-import { estimateFreeAt, estimateSendAt, type Outlook } from './estimate.ts'
 import { FairQueue, type Turn } from './fair-queue.ts'
-import {
-  demandAt,
-  hasPlace,
-  judgeAt,
-  levelAt,
-  nextChangeAt,
-  type Resources,
-  Shares
-} from './reserves.ts'
+import { Prospects } from './prospects.ts'
+import { demandAt, hasPlace, judgeAt, levelAt, nextChangeAt, Shares } from './reserves.ts'
 import { retryDelayMs } from './retries.ts'
 import { Sends, type SendsOptions } from './sends.ts'
 import { Waiting } from './waiting.ts'
@@ -46,25 +38,27 @@ export interface ScheduleOptions extends SendsOptions {
   readonly maxLength: number
 }
 
-/** An estimate looks no further ahead than this. */
-const horizonWindows = 10
-
 export class Schedule {
   readonly #options: ScheduleOptions
   readonly #sends: Sends
   readonly #queue = new FairQueue<Waiting>()
   /** Between a failure and its retry. */
   readonly #resting = new Set<Waiting>()
-  readonly #shares: Shares
   readonly #budget: Budget
+  readonly #prospects: Prospects
   #wake: Timer | undefined
   #drainedAfterMs: number | undefined
 
   constructor(options: ScheduleOptions) {
     this.#options = options
     this.#sends = new Sends(options)
-    this.#shares = new Shares(options.weights)
     this.#budget = options.budget ?? alone
+    this.#prospects = new Prospects(options, {
+      sends: this.#sends,
+      queue: this.#queue,
+      shares: new Shares(options.weights),
+      budget: this.#budget
+    })
     this.#budget.attach(this.#spender())
   }
 
@@ -74,7 +68,7 @@ export class Schedule {
     const { brake } = this.#sends
     if (this.#drainedAfterMs !== undefined) throw this.#shuttingDown()
     need.signal.throwIfAborted()
-    if (brake.refusesAll(now)) throw this.#refusal(brake.nextSendAt() - now)
+    if (brake.refusesAll(now)) throw this.#prospects.refusal(brake.nextSendAt() - now)
     if (!isInTime(need, now)) throw tooLate()
     const waiting = new Waiting(call, need, now, left => this.#dismiss(left, need.signal.reason))
     need.onJoin?.(team => {
@@ -96,7 +90,7 @@ export class Schedule {
   /** Whether a call of this team and class could leave now and be missed by nobody. */
   hasSlot(team: string, priority: Priority): boolean {
     const now = this.#options.clock.now()
-    const judge = judgeAt(now, this.#resources(now))
+    const judge = judgeAt(now, this.#prospects.resources(now))
     return judge !== undefined && this.#queue.length === 0 && judge.isOpen(priority, team)
   }
 
@@ -116,7 +110,7 @@ export class Schedule {
       workingLimit: brake.bounds(now).limit,
       used: ledger.used(now),
       inFlight: ledger.inFlight,
-      mode: this.#mode(now),
+      mode: this.#prospects.mode(now),
       nextSendAt: brake.nextSendAt(),
       journalProblem: journal.problem,
       waiting: Array.from(this.#queue, ({ team, priority, arrivedAt }) => ({
@@ -135,7 +129,7 @@ export class Schedule {
     if (!waiting.inLine) return
     const { clock, emit } = this.#options
     const { deadline } = waiting.need
-    const sendAt = mayWait ? estimateSendAt(waiting, this.#outlook(), deadline) : Infinity
+    const sendAt = mayWait ? this.#prospects.sendAt(waiting, deadline) : Infinity
     if (sendAt > deadline) {
       this.#refuse(waiting)
       return
@@ -147,10 +141,10 @@ export class Schedule {
   }
 
   #lookAhead(waiting: Waiting): Prospect {
-    const outlook = this.#outlook()
-    const sendAt = estimateSendAt(waiting, outlook, waiting.need.deadline)
-    const waitMs = () => (sendAt < Infinity ? sendAt - outlook.now : this.#freeInMs(waiting))
-    return { sendAt, refusal: () => this.#refusal(waitMs(), waiting) }
+    const now = this.#options.clock.now()
+    const sendAt = this.#prospects.sendAt(waiting, waiting.need.deadline)
+    const waitMs = () => (sendAt < Infinity ? sendAt - now : this.#prospects.freeInMs(waiting))
+    return { sendAt, refusal: () => this.#prospects.refusal(waitMs(), waiting) }
   }
 
   /** Takes a call out of the line, with everything that was set up for its wait. */
@@ -186,50 +180,15 @@ export class Schedule {
   /** With what it failed, if it was tried; else with the time when its way will be free. */
   #refuse(waiting: Waiting): void {
     this.#leaveLine(waiting)
-    const refusal = this.#refusal(this.#freeInMs(waiting), waiting)
-    waiting.reject(hasMet429(waiting) ? refusal : (waiting.failure ?? refusal))
-  }
-
-  #freeInMs(waiting: Waiting): number {
-    const outlook = this.#outlook()
-    const horizon = outlook.now + horizonWindows * this.#options.windowMs
-    return Math.min(estimateFreeAt(waiting, outlook, horizon), horizon) - outlook.now
-  }
-
-  /**
-   * A little later for each, so that those who obey `Retry-After` do not return together. A call
-   * that met a 429 was held up by that, whatever stands in the way of others by now.
-   */
-  #refusal(waitMs: number, waiting?: Waiting): ServiceError {
-    const { clock, random } = this.#options
-    const { brake } = this.#sends
-    const isPaused = waiting !== undefined && hasMet429(waiting)
-    const mode = isPaused ? 'paused' : this.#mode(clock.now())
-    const laterMs = random() * Math.max(1000, waitMs / 10)
-    return brake.refusal({ mode, waitMs: waitMs + laterMs, waiting: this.#queue.length })
-  }
-
-  #outlook(): Outlook<Waiting> {
-    const now = this.#options.clock.now()
-    const budget = this.#budget.expectation(now)
-    return { now, queue: this.#queue, sends: this.#sends, shares: this.#shares, budget }
-  }
-
-  #resources(now: number): Resources {
-    const { brake, ledger } = this.#sends
-    return { brake, ledger, shares: this.#shares, budget: this.#budget.expectation(now) }
-  }
-
-  #mode(now: number): ScheduleReport['mode'] {
-    const mode = this.#sends.brake.mode(now)
-    return mode === 'open' && this.#budget.expectation(now).limit(now) === 0 ? 'cut-off' : mode
+    const refusal = this.#prospects.refusal(this.#prospects.freeInMs(waiting), waiting)
+    waiting.reject(waiting.hasMet429 ? refusal : (waiting.failure ?? refusal))
   }
 
   /** What a budget that is shared with others has to know, and to tell. */
   #spender(): Spender {
     const now = () => this.#options.clock.now()
     return {
-      demand: () => demandAt(now(), this.#resources(now()), this.#queue.lines()),
+      demand: () => demandAt(now(), this.#prospects.resources(now()), this.#queue.lines()),
       held: () => this.#sends.ledger.held(now()),
       workingLimit: () => this.#sends.brake.bounds(now()).limit,
       pausedElsewhere: until => this.#sends.pausedElsewhere(until, now()),
@@ -251,7 +210,7 @@ export class Schedule {
   }
 
   #next(now: number): Turn<Waiting> | undefined {
-    const judge = judgeAt(now, this.#resources(now), this.#budget.granted(now))
+    const judge = judgeAt(now, this.#prospects.resources(now), this.#budget.granted(now))
     const turn = judge && this.#queue.take(judge)
     if (turn) turn.item.inLine = false
     return turn
@@ -262,7 +221,7 @@ export class Schedule {
     this.#wake?.cancel()
     this.#wake = undefined
     if (this.#queue.length === 0) return
-    const at = nextChangeAt(now, this.#resources(now))
+    const at = nextChangeAt(now, this.#prospects.resources(now))
     if (at < Infinity) this.#wake = this.#options.clock.after(at - now, () => this.#pump())
   }
 
@@ -270,7 +229,7 @@ export class Schedule {
     const { attempt, clock } = this.#options
     this.#leaveLine(waiting)
     const { priority } = waiting
-    const level = levelAt(sentAt, this.#resources(sentAt), { team, priority })
+    const level = levelAt(sentAt, this.#prospects.resources(sentAt), { team, priority })
     const sent = this.#sends.begin({ team, priority, level }, sentAt)
     waiting.need.onSent?.()
     try {
@@ -327,10 +286,6 @@ export class Schedule {
     const detail = 'The service is shutting down and makes no further calls to HelpCrunch.'
     return new ServiceError('shutting_down', detail, { retryAfterMs: this.#drainedAfterMs ?? 0 })
   }
-}
-
-function hasMet429({ failure }: Waiting): boolean {
-  return failure?.code === 'upstream_rate_limited'
 }
 
 /** An answer of several parts asks for the others once it has the first. */

@@ -42,6 +42,10 @@ export class Waiting implements Queued {
     return this.need.teams ?? [this.need.team]
   }
 
+  get hasMet429(): boolean {
+    return this.failure?.code === 'upstream_rate_limited'
+  }
+
   get priority(): Priority {
     return this.need.priority
   }

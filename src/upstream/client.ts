@@ -13,7 +13,13 @@ import { ServiceError } from '../errors.ts'
 import type { Page } from '../page.ts'
 import type { Call } from '../ports.ts'
 import { decodePage, type Response } from './decode.ts'
-import { Exchange, type RawResponse, TooLargeError, UnaskedError } from './exchange.ts'
+import {
+  Exchange,
+  type RawResponse,
+  TimeoutError,
+  TooLargeError,
+  UnaskedError
+} from './exchange.ts'
 import { Line, type LineOptions } from './line.ts'
 import { parseRetryAfter } from './retry-after.ts'
 
@@ -50,10 +56,12 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   }
 }
 
-class TimeoutError extends Error {}
-
 async function attempt(pool: Pool, options: UpstreamOptions, call: Call): Promise<Page> {
-  const exchange = new Exchange(options.maxBodyBytes)
+  const giveUpAt = options.clock.now() + options.timeoutMs
+  const exchange = new Exchange({
+    maxBytes: options.maxBodyBytes,
+    isTooLate: () => options.clock.now() > giveUpAt
+  })
   const timer = patientTimer(options.clock, options.timeoutMs, () => {
     exchange.abort(new TimeoutError())
   })

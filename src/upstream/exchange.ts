@@ -20,12 +20,21 @@ export class TooLargeError extends Error {}
 /** The peer said something that is no answer to what it was asked. */
 export class UnaskedError extends Error {}
 
+export interface ExchangeOptions {
+  readonly maxBytes: number
+  /** Whether its time is over: a process that stood still may get its connection only then. */
+  readonly isTooLate: () => boolean
+}
+
+/** It took longer than it may. */
+export class TimeoutError extends Error {}
+
 export class Exchange implements Dispatcher.DispatchHandler {
   /** Settles once; rejects with undici's error, `TooLargeError` or the reason given to `abort`. */
   readonly response: Promise<RawResponse>
   /** The connection that carries it, from the moment it has one. */
   line: { readonly saidMore: boolean } | undefined
-  readonly #maxBytes: number
+  readonly #options: ExchangeOptions
   readonly #chunks: Buffer[] = []
   readonly #resolve: (response: RawResponse) => void
   readonly #reject: (error: Error) => void
@@ -35,14 +44,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #aborted: Error | undefined
   #head: { status: number; headers: IncomingHttpHeaders } | undefined
 
-  constructor(maxBytes: number) {
+  constructor(options: ExchangeOptions) {
     const { promise, resolve, reject } = Promise.withResolvers<RawResponse>()
     this.response = promise.then(response => {
       // Only now has undici read on behind the answer.
       if (this.line?.saidMore) throw new UnaskedError('there was more after the answer')
       return response
     })
-    this.#maxBytes = maxBytes
+    this.#options = options
     this.#resolve = resolve
     this.#reject = reject
   }
@@ -59,6 +68,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
+    // Whoever counts calls counts on it that none leaves after its time.
+    if (this.#options.isTooLate()) this.abort(new TimeoutError())
     if (this.#aborted) {
       controller.abort(this.#aborted)
     } else if (this.#contact !== 'unsent') {
@@ -78,7 +89,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#bytes += chunk.length
-    if (this.#bytes > this.#maxBytes) this.abort(new TooLargeError())
+    if (this.#bytes > this.#options.maxBytes) this.abort(new TooLargeError())
     else this.#chunks.push(chunk)
   }
 

@@ -40,9 +40,14 @@ export interface ReplicasOptions {
 
 const windowMs = 10_000
 const timeoutMs = 3000
-const graceMs = 30_000
-const steps = 60
+const steps = 80
 const replicaCount = 3
+
+const troubleNames = [
+  ...(['kill', 'suspend', 'resume', 'cut', 'deafen', 'sleep', 'wake', 'stop'] as const),
+  ...(['empty', 'fail over', 'set clock', 'mend'] as const)
+]
+type TroubleName = (typeof troubleNames)[number]
 
 interface Replica {
   readonly name: string
@@ -61,6 +66,9 @@ class Simulation {
   readonly #server: VirtualServer
   readonly #namespace: string
   readonly #replicas: Replica[]
+  /** Each seed knows only some: where everything happens, nothing lasts. */
+  readonly #troubles: readonly TroubleName[]
+  readonly #graceMs: number
   #checked = 0
   readonly #counts = { answered: 0, refused: 0, aloneCalls: 0, kills: 0 }
 
@@ -80,6 +88,8 @@ class Simulation {
       faults: { slow, refused, lost, hang, broken }
     })
     this.#server = new VirtualServer(this.#clock, redis, this.#namespace)
+    this.#troubles = ['mend', ...troubleNames.filter(() => this.#random.chance(0.4))]
+    this.#graceMs = this.#random.pick([3000, 30_000])
     this.#replicas = Array.from({ length: replicaCount }, (_, index) => this.#start(`r${index}`))
     this.#clock.afterEach = () => this.#check()
   }
@@ -88,7 +98,7 @@ class Simulation {
     for (let step = 0; step < steps; step++) {
       await this.#step()
       if (this.#random.chance(0.3)) await this.#server.copy()
-      await this.#clock.advance(this.#random.below(3000))
+      await this.#clock.advance(this.#random.below(this.#random.chance(0.1) ? 20_000 : 2000))
     }
     await this.#calmDown()
     await this.#server.empty()
@@ -97,28 +107,49 @@ class Simulation {
   }
 
   async #step(): Promise<void> {
-    const dice = this.#random.next()
     const replica = this.#random.pick(this.#replicas)
-    const link = replica.store
-    if (dice < 0.5) this.#ask(replica, this.#random.below(30))
-    else if (dice < 0.56) await this.#killAndRestart(replica)
-    else if (dice < 0.62) replica.process.suspend()
-    else if (dice < 0.68) replica.process.resume()
-    else if (dice < 0.73) link.canAsk = !link.canAsk
-    else if (dice < 0.78) link.canHear = !link.canHear
-    else if (dice < 0.82) this.#server.isRunning = !this.#server.isRunning
-    else if (dice < 0.85) this.#server.sleep()
-    else if (dice < 0.88) this.#server.wake()
-    else if (dice < 0.91) await this.#server.empty()
-    else if (dice < 0.93) await this.#server.failOver(this.#random.below(1500))
-    else if (dice < 0.95) this.#server.skewMs += this.#random.below(120_000) - 60_000
-    else this.#mend()
+    if (this.#random.chance(0.6)) this.#ask(replica, this.#random.below(30))
+    else await this.#befall(this.#random.pick(this.#troubles), replica)
+  }
+
+  async #befall(trouble: TroubleName, replica: Replica): Promise<void> {
+    const { process, store } = replica
+    switch (trouble) {
+      case 'kill':
+        return this.#killAndRestart(replica)
+      case 'suspend':
+        return process.suspend()
+      case 'resume':
+        return process.resume()
+      case 'cut':
+        store.canAsk = false
+        return
+      case 'deafen':
+        store.canHear = false
+        return
+      case 'sleep':
+        return this.#server.sleep()
+      case 'wake':
+        return this.#server.wake()
+      case 'stop':
+        this.#server.isRunning = !this.#server.isRunning
+        return
+      case 'empty':
+        return this.#server.empty()
+      case 'fail over':
+        return this.#server.failOver(this.#random.below(1500))
+      case 'set clock':
+        this.#server.skewMs += this.#random.below(120_000) - 60_000
+        return
+      case 'mend':
+        return this.#mend()
+    }
   }
 
   /** Everything works again, and so it has to: everybody is answered. */
   async #calmDown(): Promise<void> {
     this.#mend()
-    await this.#clock.advance(3 * windowMs + 2 * graceMs)
+    await this.#clock.advance(3 * windowMs + 2 * this.#graceMs)
     for (const replica of this.#replicas) this.#ask(replica, 3)
     const before = this.#counts.answered
     await this.#clock.advance(2 * windowMs + timeoutMs)
@@ -164,7 +195,7 @@ class Simulation {
     })
     const budget = new SharedBudget({
       ...{ clock: process, store, identity: openIdentity(own), limit: slots, windowMs, timeoutMs },
-      ...{ graceMs, knowsItsCalls: true, log: { info: () => {}, warn: () => {} } }
+      ...{ graceMs: this.#graceMs, knowsItsCalls: true, log: { info: () => {}, warn: () => {} } }
     })
     const rooms = joinRooms({
       ...{ config, clock: process, journal, budget },

@@ -10,7 +10,7 @@ import { type Run, simulate } from './simulation.ts'
 const only = process.env.SIMULATION_SEED
 const seeds = only === undefined ? Array.from({ length: 200 }, (_, seed) => seed) : [Number(only)]
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 
 async function runAll(t: Test, extraSlots: number): Promise<{ runs: Run[]; failures: string[] }> {
   const root = t.testdir()

@@ -14,7 +14,7 @@ export class TcpProxy {
   /** How much longer everything takes in each direction. */
   delayMs = 0
   readonly #server: Server
-  readonly #target: number
+  #target: number
   readonly #sockets = new Set<Socket>()
   readonly #swallowed = new Set<Direction>()
   #isCut = false
@@ -53,6 +53,12 @@ export class TcpProxy {
     this.#isCut = false
     if (this.#swallowed.size > 0) for (const socket of this.#sockets) socket.resetAndDestroy()
     this.#swallowed.clear()
+  }
+
+  /** From now on to another server. */
+  turnTo(port: number): void {
+    this.#target = port
+    for (const socket of this.#sockets) socket.resetAndDestroy()
   }
 
   close(): void {

@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import type { Dispatcher } from 'undici'
-import { Exchange, TooLargeError } from '../../src/upstream/exchange.ts'
+import { Exchange, TimeoutError, TooLargeError } from '../../src/upstream/exchange.ts'
 
 class Controller implements Dispatcher.DispatchController {
   reason: Error | null = null
@@ -21,8 +21,8 @@ class Controller implements Dispatcher.DispatchController {
   resume(): void {}
 }
 
-const exchangeOf = (maxBytes = 10) => ({
-  exchange: new Exchange(maxBytes),
+const exchangeOf = (isTooLate = () => false) => ({
+  exchange: new Exchange({ maxBytes: 10, isTooLate }),
   controller: new Controller()
 })
 
@@ -46,6 +46,14 @@ t.test('one byte too many ends it at once', async t => {
   exchange.onResponseData(controller, Buffer.alloc(11))
   await t.rejects(exchange.response)
   t.ok(controller.reason instanceof TooLargeError)
+})
+
+t.test('what gets its connection after its time is never sent', async t => {
+  const { exchange, controller } = exchangeOf(() => true)
+  exchange.onRequestStart(controller)
+  await t.rejects(exchange.response)
+  t.ok(controller.reason instanceof TimeoutError)
+  t.equal(exchange.contact, 'unsent')
 })
 
 t.test('what is given up while it waits for a connection is never sent', async t => {

@@ -9,7 +9,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 
-export interface Memory {
+interface Memory {
   /** The shared ledger's epoch; empty if this replica never joined one. */
   readonly epoch: string
   /** The part of the limit that it was last told to have. */

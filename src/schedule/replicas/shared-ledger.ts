@@ -9,7 +9,7 @@ import type { Script, SharedStore } from '../../shared-store.ts'
 import { StoreError } from '../../shared-store.ts'
 import type { Demand, Level } from '../budget.ts'
 
-export const ledgerScript: Script = {
+const ledgerScript: Script = {
   name: 'ledger',
   lua: readFileSync(new URL('./ledger.lua', import.meta.url), 'utf8')
 }
@@ -77,7 +77,7 @@ export type Request =
   | (Common & News & { readonly op: 'leave'; readonly epoch: string; readonly nonce: string })
   | { readonly op: 'reset'; readonly epoch: string }
 
-export interface Member {
+interface Member {
   readonly id: string
   readonly share: number
   readonly seenMs: number

@@ -1,0 +1,90 @@
+/**
+ * What whoever waits has to expect: when its call will be sent, when its way would be free, and in
+ * which words it is refused. Looks at the house as it stands and changes nothing.
+ */
+
+import type { Clock } from '../clock.ts'
+import type { ServiceError } from '../errors.ts'
+import type { ScheduleReport } from '../ports.ts'
+import type { Budget } from './budget.ts'
+import { estimateFreeAt, estimateSendAt, type Outlook } from './estimate.ts'
+import type { FairQueue } from './fair-queue.ts'
+import type { Resources, Shares } from './reserves.ts'
+import type { Sends } from './sends.ts'
+import type { Waiting } from './waiting.ts'
+
+export interface ProspectsOptions {
+  readonly clock: Clock
+  /** Uniform in [0, 1): spreads the return of those who were refused. */
+  readonly random: () => number
+  readonly windowMs: number
+}
+
+export interface House {
+  readonly sends: Sends
+  readonly queue: FairQueue<Waiting>
+  readonly shares: Shares
+  readonly budget: Budget
+}
+
+/** An estimate looks no further ahead than this. */
+const horizonWindows = 10
+
+/** When a store that is out of reach is back, nobody knows. */
+const cutOffMs = 10_000
+
+export class Prospects {
+  readonly #options: ProspectsOptions
+  readonly #house: House
+
+  constructor(options: ProspectsOptions, house: House) {
+    this.#options = options
+    this.#house = house
+  }
+
+  /** What every send depends on. */
+  resources(now: number): Resources {
+    const { budget, sends, shares } = this.#house
+    return { ledger: sends.ledger, brake: sends.brake, shares, budget: budget.expectation(now) }
+  }
+
+  /** What stands in the way of sending, if anything does. */
+  mode(now: number): ScheduleReport['mode'] {
+    const { budget, sends } = this.#house
+    const mode = sends.brake.mode(now)
+    const isCutOff = mode === 'open' && budget.expectation(now).limit(now) === 0
+    return isCutOff ? 'cut-off' : mode
+  }
+
+  /** The instant at which it will be sent; Infinity if not by `horizon`. */
+  sendAt(waiting: Waiting, horizon: number): number {
+    return estimateSendAt(waiting, this.#outlook(), horizon)
+  }
+
+  /** How long until one that comes back would be sent at once. */
+  freeInMs(waiting: Waiting): number {
+    const outlook = this.#outlook()
+    const isCutOff = this.mode(outlook.now) === 'cut-off'
+    const horizonMs = isCutOff ? cutOffMs : horizonWindows * this.#options.windowMs
+    const horizon = outlook.now + horizonMs
+    return Math.min(estimateFreeAt(waiting, outlook, horizon), horizon) - outlook.now
+  }
+
+  /**
+   * A little later for each, so that those who obey `Retry-After` do not return together. A call
+   * that met a 429 was held up by that, whatever stands in the way of others by now.
+   */
+  refusal(waitMs: number, waiting?: Waiting): ServiceError {
+    const { clock, random } = this.#options
+    const { queue, sends } = this.#house
+    const mode = waiting?.hasMet429 ? 'paused' : this.mode(clock.now())
+    const laterMs = random() * Math.max(1000, waitMs / 10)
+    return sends.brake.refusal({ mode, waitMs: waitMs + laterMs, waiting: queue.length })
+  }
+
+  #outlook(): Outlook<Waiting> {
+    const now = this.#options.clock.now()
+    const { budget, queue, sends, shares } = this.#house
+    return { now, queue, sends, shares, budget: budget.expectation(now) }
+  }
+}
