@@ -5,7 +5,7 @@
  */
 
 import type { Priority, ReplicasReport } from '../ports.ts'
-import type { HeldSlot } from './ledger.ts'
+import type { Elsewhere, HeldSlot } from './ledger.ts'
 
 /**
  * What a grant is good for, as the reserves of the window's end distinguish calls: 1 may use all of
@@ -25,12 +25,12 @@ export type Demand = readonly [number, number, number]
 export interface Spender {
   demand(): Demand
   held(): readonly HeldSlot[]
+  heldByTeam(): Readonly<Record<string, number>>
   /** Slots that may be held in all, as far as the upstream's answers say. */
   workingLimit(): number
   /** Another replica met a 429. */
   pausedElsewhere(until: number): void
-  /** When the slots that other replicas hold come free. */
-  heldElsewhere(freeAt: readonly number[]): void
+  heldElsewhere(elsewhere: Elsewhere): void
   /** More, or less, may be sent than a moment ago. */
   changed(): void
 }
@@ -41,8 +41,7 @@ export interface Expectation {
   limit(at: number): number
   /** The next instant after `at` at which that changes by itself; Infinity if it does not. */
   nextChangeAt(at: number): number
-  /** Replicas that share the window, and those of them that take turns; this one among them. */
-  readonly members: number
+  /** Replicas that take turns, this one among them. */
   readonly turns: number
 }
 
@@ -69,7 +68,6 @@ export interface Budget {
 export const everything: Expectation = {
   limit: () => Infinity,
   nextChangeAt: () => Infinity,
-  members: 1,
   turns: 1
 }
 

@@ -41,6 +41,14 @@ export interface HeldSlot {
   readonly freeAt: number | undefined
 }
 
+/** What others hold of the same limit: when each slot comes free, and how many each team has. */
+export interface Elsewhere {
+  readonly freeAt: readonly number[]
+  readonly byTeam: ReadonlyMap<string, number>
+}
+
+export const nothingElsewhere: Elsewhere = { freeAt: [], byTeam: new Map() }
+
 interface Ending {
   readonly slot: number
   readonly team: string
@@ -63,8 +71,7 @@ export class Ledger {
   #endings: Ending[] = []
   readonly #heldBy = new Map<string, number>()
   readonly #flyingBy = new Map<string, number>()
-  /** When slots that others hold come free, soonest first. */
-  #elsewhere: readonly number[] = []
+  #elsewhere = nothingElsewhere
 
   constructor({ limit, windowMs, restored = [] }: LedgerOptions) {
     this.#windowMs = windowMs
@@ -84,7 +91,7 @@ export class Ledger {
   /** Slots held at `now`. */
   used(now: number): number {
     this.#forget(now)
-    return this.#flying.size + this.#endings.length + this.#elsewhere.length
+    return this.#flying.size + this.#endings.length + this.#elsewhere.freeAt.length
   }
 
   /** Each slot held, and until when; undefined while its call is in flight. */
@@ -94,15 +101,21 @@ export class Ledger {
     return [...flying, ...this.#endings.map(({ freeAt, slot }) => ({ slot, freeAt }))]
   }
 
-  /** What others hold of the same limit, in place of what they held before. */
-  mirror(freeAt: readonly number[]): void {
-    this.#elsewhere = freeAt.toSorted((a, b) => a - b)
+  /** How many slots each team holds here. */
+  heldByTeam(now: number): Record<string, number> {
+    this.#forget(now)
+    return Object.fromEntries(this.#heldBy)
   }
 
-  /** Slots that a team holds at `now`. */
+  /** What others hold of the same limit, in place of what they held before. */
+  mirror({ byTeam, freeAt }: Elsewhere): void {
+    this.#elsewhere = { byTeam, freeAt: freeAt.toSorted((a, b) => a - b) }
+  }
+
+  /** Slots that a team holds at `now`, also elsewhere. */
   heldBy(team: string, now: number): number {
     this.#forget(now)
-    return this.#heldBy.get(team) ?? 0
+    return (this.#heldBy.get(team) ?? 0) + (this.#elsewhere.byTeam.get(team) ?? 0)
   }
 
   /** Calls of a team that are in flight. */
@@ -136,7 +149,7 @@ export class Ledger {
   /** When the next settled slot comes free; undefined while only calls in flight hold slots. */
   nextFreeAt(now: number): number | undefined {
     this.#forget(now)
-    const [own, elsewhere] = [this.#endings[0]?.freeAt, this.#elsewhere[0]]
+    const [own, elsewhere] = [this.#endings[0]?.freeAt, this.#elsewhere.freeAt[0]]
     return own === undefined || elsewhere === undefined
       ? (own ?? elsewhere)
       : Math.min(own, elsewhere)
@@ -176,8 +189,9 @@ export class Ledger {
 
   #forget(now: number): void {
     // Asked at every turn, and nearly always there is nothing to do.
-    if (this.#elsewhere.length > 0 && this.#elsewhere[0]! <= now) {
-      this.#elsewhere = this.#elsewhere.filter(freeAt => freeAt > now)
+    const { byTeam, freeAt } = this.#elsewhere
+    if (freeAt.length > 0 && freeAt[0]! <= now) {
+      this.#elsewhere = { byTeam, freeAt: freeAt.filter(at => at > now) }
     }
     if (this.#endings.length === 0 || this.#endings[0]!.freeAt > now) return
     let gone = 1

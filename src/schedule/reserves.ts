@@ -131,13 +131,12 @@ function judgeOf(situation: Situation): Judge {
 }
 
 /** The slots and the connections, and whether a team has more than its share of them. */
-function suppliesOf(team: string, { bounds, budget, ledger, now, shares }: Situation) {
+function suppliesOf(team: string, { bounds, ledger, now, shares }: Situation) {
   const share = shares.shareOf(team)
-  const own = bounds.limit / budget.members
   const slots: Supply = {
     used: ledger.used(now),
     size: bounds.limit,
-    overShare: share < 1 && ledger.heldBy(team, now) > own * share
+    overShare: share < 1 && ledger.heldBy(team, now) > bounds.limit * share
   }
   const connections: Supply = {
     used: ledger.inFlight,

@@ -192,7 +192,8 @@ export class Schedule {
       held: () => this.#sends.ledger.held(now()),
       workingLimit: () => this.#sends.brake.bounds(now()).limit,
       pausedElsewhere: until => this.#sends.pausedElsewhere(until, now()),
-      heldElsewhere: freeAt => this.#sends.heldElsewhere(freeAt),
+      heldByTeam: () => this.#sends.ledger.heldByTeam(now()),
+      heldElsewhere: elsewhere => this.#sends.heldElsewhere(elsewhere),
       changed: () => this.#pump()
     }
   }

@@ -9,7 +9,7 @@ import type { Emit, Priority } from '../ports.ts'
 import { Brake, type BrakeView } from './brake.ts'
 import { alone, type Budget, type Level } from './budget.ts'
 import type { Journal } from './journal.ts'
-import { giveUpMarginMs, guardMs, Ledger, type LedgerView } from './ledger.ts'
+import { type Elsewhere, giveUpMarginMs, guardMs, Ledger, type LedgerView } from './ledger.ts'
 
 export interface SendsOptions {
   readonly journal: Journal
@@ -101,8 +101,8 @@ export class Sends {
   }
 
   /** What other replicas hold, and a 429 that one of them met. */
-  heldElsewhere(freeAt: readonly number[]): void {
-    this.#ledger.mirror(freeAt)
+  heldElsewhere(elsewhere: Elsewhere): void {
+    this.#ledger.mirror(elsewhere)
   }
 
   pausedElsewhere(until: number, now: number): void {

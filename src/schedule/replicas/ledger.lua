@@ -324,6 +324,17 @@ local function reportOf(members)
   return report, waiting
 end
 
+-- By team, how many slots it holds on other replicas.
+local function teamsOfOthers(members)
+  local teams = {}
+  for id, member in pairs(members) do
+    if id ~= request.id then
+      for team, held in pairs(take(member.teams)) do teams[team] = (teams[team] or 0) + held end
+    end
+  end
+  return teams
+end
+
 local function nextFreeMs(heldUntil, pausedUntil)
   local first = redis.call('ZRANGE', SLOTS, 0, 0, 'WITHSCORES')
   local freeMs = first[2] and tonumber(first[2]) - now or 0
@@ -351,6 +362,7 @@ local function exchange(me, members, limit, windowMs)
     heldMs = math.max(heldUntil - now, 0),
     pausedMs = math.max(pausedUntil - now, 0),
     others = freeTimesOfOthers(me.id),
+    teams = teamsOfOthers(members),
     waiting = waiting,
     members = report
   }
@@ -369,7 +381,7 @@ local function greet(me)
   me.seenAt, me.calledAt = now, nil
   me.limit, me.windowMs = request.limit, request.windowMs
   me.leaseMs, me.silentMs, me.graceMs = request.leaseMs, request.silentMs, request.graceMs
-  me.wants = request.wants
+  me.wants, me.teams = request.wants, request.teams
 end
 
 local function tellShare(me, members, limit)

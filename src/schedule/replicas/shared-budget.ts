@@ -7,7 +7,7 @@
 import type { Clock } from '../../clock.ts'
 import type { ReplicasReport } from '../../ports.ts'
 import type { Budget, Expectation, Level, Spender } from '../budget.ts'
-import { guardMs } from '../ledger.ts'
+import { guardMs, nothingElsewhere } from '../ledger.ts'
 import { Grants } from './grants.ts'
 import { Membership, type MembershipOptions, type Party } from './membership.ts'
 import type { Answer, News, Timed, Wishes } from './shared-ledger.ts'
@@ -106,7 +106,11 @@ export class SharedBudget implements Budget, Party {
   // What the membership asks and tells.
 
   wishes(): Wishes {
-    return { wants: this.#spender.demand(), workingLimit: this.#spender.workingLimit() }
+    return {
+      wants: this.#spender.demand(),
+      workingLimit: this.#spender.workingLimit(),
+      teams: this.#spender.heldByTeam()
+    }
   }
 
   news(now: number): News {
@@ -137,13 +141,14 @@ export class SharedBudget implements Budget, Party {
     this.#heldUntil = now + answer.heldMs
     this.#grants.add(answer.grants.map(([serial, level]) => ({ serial, level, useBy })))
     if (answer.pausedMs > 0) this.#spender.pausedElsewhere(now + answer.pausedMs)
-    this.#spender.heldElsewhere(answer.others.map(inMs => this.#freeAt(now, inMs)))
+    const freeAt = answer.others.map(inMs => this.#freeAt(now, inMs))
+    this.#spender.heldElsewhere({ freeAt, byTeam: new Map(Object.entries(answer.teams)) })
     this.#spender.changed()
     this.#giveBack()
   }
 
   changed(): void {
-    if (!this.#membership.isJoined) this.#spender.heldElsewhere([])
+    if (!this.#membership.isJoined) this.#spender.heldElsewhere(nothingElsewhere)
     this.#spender.changed()
   }
 
@@ -172,7 +177,6 @@ export class SharedBudget implements Budget, Party {
     return {
       limit: at => (at >= from ? size : 0),
       nextChangeAt: at => (from > at ? from : Infinity),
-      members: this.#answer?.members.filter(({ silent }) => !silent).length ?? 1,
       turns: (this.#answer?.waiting ?? 0) + 1
     }
   }
@@ -187,7 +191,6 @@ export class SharedBudget implements Budget, Party {
         return at >= from && at < until ? share : 0
       },
       nextChangeAt: at => Math.min(...[from, until, hopedAt].filter(change => change > at)),
-      members: 1,
       turns: 1
     }
   }
@@ -197,6 +200,7 @@ export class SharedBudget implements Budget, Party {
 const nobody: Spender = {
   demand: () => [0, 0, 0],
   held: () => [],
+  heldByTeam: () => ({}),
   workingLimit: () => 0,
   pausedElsewhere: () => {},
   heldElsewhere: () => {},

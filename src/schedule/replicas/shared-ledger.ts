@@ -36,6 +36,8 @@ export type Timed = readonly [name: string, ms: number]
 export interface Wishes {
   readonly wants: Demand
   readonly workingLimit: number
+  /** By team, how many slots it holds here. */
+  readonly teams: Readonly<Record<string, number>>
 }
 
 export interface News {
@@ -102,6 +104,8 @@ export interface Answer {
   readonly pausedMs: number
   /** In how long each slot of other replicas comes free. */
   readonly others: readonly number[]
+  /** By team, how many slots it holds there. */
+  readonly teams: Readonly<Record<string, number>>
   /** Other replicas that wait for a slot. */
   readonly waiting: number
   readonly members: readonly Member[]
