@@ -44,12 +44,13 @@ export interface Prospect {
   refusal(): ServiceError
 }
 
-/** Whether a call may still be sent at `at`: a clock moves a little while one request passes. */
+/** Whether a call may still be sent at `at`. */
 export function isInTime({ deadline }: Need, at: number): boolean {
   return at <= deadline + slackMs
 }
 
-const slackMs = 10
+/** A clock moves a little while one request passes, and a question to the store takes as long. */
+export const slackMs = 10
 
 /** A request's wishes about age (RFC 9111 section 5.2.1), in milliseconds. */
 export interface Conditions {

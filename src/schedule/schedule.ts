@@ -17,7 +17,8 @@ import {
   type Priority,
   type Prospect,
   type Reply,
-  type ScheduleReport
+  type ScheduleReport,
+  slackMs
 } from '../ports.ts'
 import { alone, type Budget, type Spender } from './budget.ts'
 import { FairQueue, type Turn } from './fair-queue.ts'
@@ -170,7 +171,9 @@ export class Schedule {
   /** Joiners may have moved the deadline later when it comes; then it is watched on. */
   #watchDeadline(waiting: Waiting): void {
     const { clock } = this.#options
-    const timer = clock.after(waiting.need.deadline - clock.now(), () => {
+    const now = clock.now()
+    const patienceMs = this.#budget.granted(now) ? slackMs : 0
+    const timer = clock.after(waiting.need.deadline + patienceMs - now, () => {
       if (waiting.need.deadline > clock.now()) this.#watchDeadline(waiting)
       else this.#refuse(waiting)
     })

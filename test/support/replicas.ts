@@ -27,6 +27,8 @@ export interface ReplicasOptions {
   readonly teams?: ReadonlyMap<string, number>
   /** How long the upstream takes. */
   readonly latencyMs?: () => number
+  /** What becomes of a call; by default it is answered after `latencyMs`. */
+  readonly fate?: () => Promise<void>
 }
 
 export interface Arrival {
@@ -60,7 +62,7 @@ export class Replicas {
   readonly clock = new FakeClock()
   readonly server: VirtualServer
   readonly arrivals: Arrival[] = []
-  readonly #options: Required<ReplicasOptions>
+  readonly #options: Required<Omit<ReplicasOptions, 'fate'>> & Pick<ReplicasOptions, 'fate'>
   readonly #namespace: string
   readonly #identities = new Map<string, Identity>()
 
@@ -76,7 +78,8 @@ export class Replicas {
 
   /** Also one that was killed: it comes back under its identity. */
   start(name: string, journal: Journal = noJournal): Replica {
-    const { concurrency, graceMs, latencyMs, limit, teams, timeoutMs, windowMs } = this.#options
+    const { concurrency, fate, graceMs, latencyMs, limit, teams, timeoutMs, windowMs } =
+      this.#options
     const process = new ProcessClock(this.clock)
     const identity = this.#identityOf(name)
     const store = new VirtualStore({
@@ -97,7 +100,8 @@ export class Replicas {
       attempt: () => {
         const { priority, team } = sending
         this.arrivals.push({ at: this.clock.now(), replica: name, team, priority })
-        return new Promise<Page>(resolve => process.after(latencyMs(), () => resolve(emptyPage)))
+        const answer = () => new Promise<void>(resolve => process.after(latencyMs(), resolve))
+        return process.unlessDead<Page>(() => (fate ?? answer)().then(() => emptyPage))
       }
     })
     const outcomes: string[] = []
