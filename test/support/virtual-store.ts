@@ -28,6 +28,8 @@ export class VirtualServer {
   /** What a replica of it knew, and when. */
   readonly #copies: { readonly at: number; readonly dumps: readonly [string, Buffer][] }[] = []
   runId = 'run-0'
+  /** Scripts that it ran. */
+  executions = 0
   /** What its clock is ahead of the simulation's. */
   skewMs = 0
   isRunning = true
@@ -42,6 +44,11 @@ export class VirtualServer {
   async empty(): Promise<void> {
     const keys = await this.#redis.keys(`${this.#namespace}*`)
     if (keys.length > 0) await this.#redis.del(...keys)
+  }
+
+  /** Somebody else writes where we do. */
+  async write(name: string, value: string): Promise<void> {
+    await this.#redis.set(`${this.#namespace}${name}`, value)
   }
 
   /** Another process answers in its place, which missed what happened lately. */
@@ -79,6 +86,7 @@ export class VirtualServer {
 
   async execute({ lua }: Script, { args, keys }: ScriptCall): Promise<unknown> {
     if (this.#asleep) await new Promise<void>(resolve => this.#asleep?.push(resolve))
+    this.executions++
     const [time, said] = [`${this.#namespace}virtual-time`, `${this.#namespace}said`]
     const microseconds = Math.round((this.clock.wall() + this.skewMs) * 1000)
     const virtual = [...keys, time, said]

@@ -107,6 +107,23 @@ local function holdAll()
   redis.call('HSET', META, 'absentShare', request.limit)
 end
 
+-- Whether what is stored is ours and can be read; a store is open to others.
+local function isWhole()
+  local types = { [META] = 'hash', [SLOTS] = 'zset', [MEMBERS] = 'hash' }
+  for key, expected in pairs(types) do
+    local found = redis.call('TYPE', key).ok
+    if found ~= expected and found ~= 'none' then return false end
+  end
+  local isReadable, members = pcall(loadMembers)
+  if not isReadable then return false end
+  for id, member in pairs(members) do
+    if type(member) ~= 'table' or member.id ~= id or type(member.seenAt) ~= 'number' then
+      return false
+    end
+  end
+  return true
+end
+
 local function found()
   local isKnown = redis.call('EXISTS', META) == 1 or request.former ~= ''
   redis.call('DEL', META, SLOTS, MEMBERS)
@@ -393,9 +410,9 @@ end
 -- ---------------------------------------------------------------- the exchanges
 
 local function join()
+  local isOurs = isWhole() and redis.call('HGET', META, 'epoch')
+  if not isOurs or redis.call('HGET', META, 'runId') ~= request.runId then found() end
   local epoch = redis.call('HGET', META, 'epoch')
-  if not epoch or redis.call('HGET', META, 'runId') ~= request.runId then found() end
-  epoch = redis.call('HGET', META, 'epoch')
   account(epoch)
   local members = loadMembers()
   forgetOld(members)

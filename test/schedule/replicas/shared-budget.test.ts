@@ -1,0 +1,220 @@
+/** What replicas on one store do for each other, and what becomes of the slots of one that ends. */
+
+import t from 'tap'
+import { ServiceError } from '../../../src/errors.ts'
+import { needsRedis } from '../../support/redis.ts'
+import { openReplicas, type Replica, type Replicas } from '../../support/replicas.ts'
+
+needsRedis(t)
+
+const windowMs = 6000
+const timeoutMs = 1000
+/** Until the first has founded the ledger and all have joined. */
+const startMs = 2500
+/** As long as the ledger keeps a slot of which it hears nothing, without the window. */
+const leaseMs = 1000 + timeoutMs + 1000
+
+async function joined(replicas: Replicas, names: readonly string[]): Promise<Replica[]> {
+  const all = names.map(name => replicas.start(name))
+  await replicas.clock.advance(startMs)
+  return all
+}
+
+function askTimes(replica: Replica, count: number): void {
+  for (let call = 0; call < count; call++) replica.ask()
+}
+
+t.test('who has never joined sends nothing, says so, and does when the store comes', async t => {
+  const replicas = await openReplicas(t, { limit: 4 })
+  replicas.server.isRunning = false
+  const one = replicas.start('one')
+  await replicas.clock.advance(10_000)
+  one.ask({ waitMs: 5000 })
+  await replicas.clock.advance(300_000)
+  t.same([replicas.arrivals.length, one.outcomes], [0, ['budget_exhausted']])
+  t.same([one.schedule.report().mode, one.budget.report().mode], ['cut-off', 'cut-off'])
+  replicas.server.isRunning = true
+  await replicas.clock.advance(startMs)
+  one.ask()
+  await replicas.clock.advance(500)
+  t.same(one.outcomes, ['budget_exhausted', 'ok'])
+})
+
+t.test('the limit is one for all, and whoever asks gets it', async t => {
+  const replicas = await openReplicas(t, { limit: 12 })
+  const [one, two] = (await joined(replicas, ['one', 'two'])) as [Replica, Replica]
+  askTimes(one, 9)
+  await replicas.clock.advance(200)
+  askTimes(two, 9)
+  await replicas.clock.advance(200)
+  const by = (name: string) => replicas.arrivals.filter(({ replica }) => replica === name).length
+  t.same([by('one'), by('two')], [9, 3])
+  t.equal(two.schedule.report().used, 12)
+})
+
+t.test(
+  'who waits is sent within 20 ms of a slot that comes free, without asking all the time',
+  async t => {
+    const replicas = await openReplicas(t, { limit: 1, latencyMs: () => 250 })
+    const [one, two] = (await joined(replicas, ['one', 'two'])) as [Replica, Replica]
+    one.ask()
+    await replicas.clock.advance(100)
+    two.ask()
+    await replicas.clock.advance(200)
+    const questions = replicas.server.executions
+    await replicas.clock.advance(windowMs + 1000)
+    const [first, second] = replicas.arrivals
+    const freeAt = first!.at + 250 + windowMs + 20
+    t.ok(second!.at >= freeAt && second!.at < freeAt + 20, `${second!.at - freeAt} ms after`)
+    // A heartbeat a second of each, and the few of the call itself.
+    const perSecond = (replicas.server.executions - questions) / (windowMs / 1000 + 1)
+    t.ok(perSecond < 4, `${perSecond} exchanges a second`)
+  }
+)
+
+t.test('a slot that is given back goes to the replica that waits at once', async t => {
+  let fail: (error: Error) => void = () => {}
+  const fate = () => new Promise<void>((_, reject) => void (fail = reject))
+  const replicas = await openReplicas(t, { limit: 1, fate })
+  const [one, two] = (await joined(replicas, ['one', 'two'])) as [Replica, Replica]
+  one.ask({ waitMs: 100 })
+  await replicas.clock.advance(200)
+  two.ask()
+  await replicas.clock.advance(200)
+  t.equal(replicas.arrivals.length, 1)
+  fail(new ServiceError('upstream_unreachable', 'refused', { contact: 'unsent' }))
+  await replicas.clock.advance(20)
+  t.match(replicas.arrivals[1], { replica: 'two' })
+})
+
+t.test('what nobody wants any more when it is granted goes to others', async t => {
+  const replicas = await openReplicas(t, { limit: 2 })
+  const [one, two] = (await joined(replicas, ['one', 'two'])) as [Replica, Replica]
+  for (let round = 0; round < 20; round++) {
+    const caller = one.ask()
+    await replicas.clock.advance(0.3)
+    caller.abort()
+    await replicas.clock.advance(50)
+  }
+  const wasted = replicas.arrivals.length
+  askTimes(two, 2)
+  await replicas.clock.advance(200)
+  t.equal(wasted, 0)
+  t.same(two.outcomes, ['ok', 'ok'])
+})
+
+t.test('classes hold across replicas: the urgent one is next, whoever has it', async t => {
+  const replicas = await openReplicas(t, { limit: 12 })
+  const [one, two] = (await joined(replicas, ['one', 'two'])) as [Replica, Replica]
+  // Slots come free one after the other.
+  for (let call = 0; call < 12; call++) {
+    one.ask()
+    await replicas.clock.advance(100)
+  }
+  for (let call = 0; call < 12; call++) one.ask({ priority: 'bulk' })
+  await replicas.clock.advance(200)
+  askTimes(two, 3)
+  await replicas.clock.advance(windowMs)
+  const next = replicas.arrivals.slice(12, 15)
+  t.same(
+    next.map(({ priority, replica }) => [priority, replica]),
+    Array(3).fill(['interactive', 'two'])
+  )
+})
+
+t.test('the calls of a replica that dies come free within its lease and a window', async t => {
+  const replicas = await openReplicas(t, { limit: 6, latencyMs: () => 900 })
+  const [one, two] = (await joined(replicas, ['one', 'two'])) as [Replica, Replica]
+  askTimes(one, 6)
+  await replicas.clock.advance(100)
+  one.process.kill()
+  const diedAt = replicas.clock.now()
+  askTimes(two, 3)
+  await replicas.clock.advance(leaseMs + windowMs + 200)
+  const later = replicas.arrivals.slice(6)
+  t.equal(later.length, 3)
+  t.ok(later.every(({ at }) => at - diedAt > windowMs))
+})
+
+t.test('one that comes back under its name takes its calls with it, not twice', async t => {
+  const replicas = await openReplicas(t, { limit: 6 })
+  const [one, two] = (await joined(replicas, ['one', 'two'])) as [Replica, Replica]
+  askTimes(one, 4)
+  await replicas.clock.advance(200)
+  t.equal(two.budget.report().members.length, 2)
+  one.process.kill()
+  // It knows of no call: what it left in the ledger was granted and never sent.
+  replicas.start('one')
+  await replicas.clock.advance(1200)
+  askTimes(two, 6)
+  await replicas.clock.advance(200)
+  t.equal(two.outcomes.length, 6)
+})
+
+t.test('who signs off leaves its share to the others at once', async t => {
+  const replicas = await openReplicas(t, { limit: 12 })
+  const [one, two] = (await joined(replicas, ['one', 'two'])) as [Replica, Replica]
+  await replicas.clock.advance(5000)
+  const shareOf = ({ budget, name }: Replica) =>
+    budget.report().members.find(({ id }) => id === name)?.share
+  t.same([shareOf(one), shareOf(two)], [6, 6])
+  const leaving = one.budget.leave()
+  await replicas.clock.advance(2500)
+  await leaving
+  one.ask()
+  await replicas.clock.advance(500)
+  t.same([shareOf(two), two.budget.report().members.length], [12, 1])
+  t.equal(replicas.arrivals.length, 0, 'and sends nothing any more')
+  t.equal(one.identity.memory.share, 0)
+})
+
+t.test('a 429 at one pauses all', async t => {
+  let tooMany = true
+  const fate = async () => {
+    if (!tooMany) return
+    tooMany = false
+    throw new ServiceError('upstream_rate_limited', '', { contact: 'answered', retryAfterMs: 4000 })
+  }
+  const replicas = await openReplicas(t, { limit: 12, fate })
+  const [one, two] = (await joined(replicas, ['one', 'two'])) as [Replica, Replica]
+  one.ask()
+  await replicas.clock.advance(1500)
+  const pausedAt = replicas.arrivals[0]!.at
+  t.equal(two.schedule.report().mode, 'paused')
+  two.ask()
+  await replicas.clock.advance(8000)
+  const after = replicas.arrivals.slice(1).map(({ at }) => at - pausedAt)
+  t.equal(after.length, 2)
+  t.ok(after.every(ms => ms >= 4000))
+})
+
+t.test('garbage in its keys is a memory that is gone: nothing is sent for a window', async t => {
+  for (const name of ['meta', 'slots', 'members']) {
+    const replicas = await openReplicas(t, { limit: 6 })
+    const [one] = (await joined(replicas, ['one'])) as [Replica]
+    askTimes(one, 6)
+    await replicas.clock.advance(200)
+    await replicas.server.write(`ledger:${name}`, 'garbage')
+    await replicas.clock.advance(2000)
+    askTimes(one, 6)
+    await replicas.clock.advance(windowMs)
+    t.equal(replicas.arrivals.length, 6, name)
+    await replicas.clock.advance(windowMs)
+    t.equal(replicas.arrivals.length, 12, name)
+  }
+})
+
+t.test('an estimate counts the turns of other replicas', async t => {
+  const replicas = await openReplicas(t, { limit: 6, latencyMs: () => 0 })
+  const [one, two] = (await joined(replicas, ['one', 'two'])) as [Replica, Replica]
+  for (const replica of [one, two]) askTimes(replica, 3)
+  await replicas.clock.advance(1000)
+  for (const replica of [one, two]) askTimes(replica, 12)
+  await replicas.clock.advance(1500)
+  // Twelve wait before it and as many elsewhere: that is four windows, of which one is over half.
+  const { arrivals } = replicas
+  one.ask({ waitMs: 2 * windowMs })
+  t.equal(one.outcomes.filter(outcome => outcome === 'ok').length, 3)
+  await replicas.clock.advance(50)
+  t.equal(one.outcomes.at(-1), 'budget_exhausted', `${arrivals.length} calls`)
+})
