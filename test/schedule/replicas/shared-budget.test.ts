@@ -73,16 +73,15 @@ t.test(
 )
 
 t.test('a slot that is given back goes to the replica that waits at once', async t => {
-  let fail: (error: Error) => void = () => {}
-  const fate = () => new Promise<void>((_, reject) => void (fail = reject))
-  const replicas = await openReplicas(t, { limit: 1, fate })
+  const call = Promise.withResolvers<void>()
+  const replicas = await openReplicas(t, { limit: 1, fate: () => call.promise })
   const [one, two] = (await joined(replicas, ['one', 'two'])) as [Replica, Replica]
   one.ask({ waitMs: 100 })
   await replicas.clock.advance(200)
   two.ask()
   await replicas.clock.advance(200)
   t.equal(replicas.arrivals.length, 1)
-  fail(new ServiceError('upstream_unreachable', 'refused', { contact: 'unsent' }))
+  call.reject(new ServiceError('upstream_unreachable', 'refused', { contact: 'unsent' }))
   await replicas.clock.advance(20)
   t.match(replicas.arrivals[1], { replica: 'two' })
 })
