@@ -44,6 +44,13 @@ const retryHeaders = {
   'Retry-After': header(Type.Integer({ minimum: 1 }), 'Seconds until it is worth coming back.')
 }
 
+const upstreamRetryHeaders = {
+  'Retry-After': header(
+    Type.Integer({ minimum: 1 }),
+    'Seconds until it is worth coming back, if HelpCrunch said so or its failures do.'
+  )
+}
+
 /** Answered before the team is known and the request is counted. */
 const uncounted = new Set([401, 408, 414, 417, 431])
 
@@ -69,6 +76,7 @@ function problemResponse(status: number, here: readonly ErrorCode[], counting: o
       ...commonHeaders,
       ...counting,
       ...([429, 503].includes(status) && retryHeaders),
+      ...([502, 504].includes(status) && upstreamRetryHeaders),
       ...(status === 401 && { 'WWW-Authenticate': header(Type.String(), 'Bearer') }),
       ...(status === 405 && { Allow: header(Type.String(), 'The methods that the route takes.') })
     },

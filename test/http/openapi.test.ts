@@ -221,9 +221,16 @@ async function seeRead(t: Test, { operation, path, init }: Asked, seen: Seen[]):
     stack.simulator.faultAll({ kind: 'status', status })
     await see(stack)
   }
+  const busy = await start()
+  busy.simulator.faultAll({ kind: 'status', status: 500, headers: { 'retry-after': '7' } })
+  await see(busy, { headers: { prefer: 'wait=1' } })
   const hanging = await startStack(t, { env: { UPSTREAM_TIMEOUT_SECONDS: '0.05' } })
   hanging.simulator.faultAll({ kind: 'hang' })
   await see(hanging)
+  const failures = Array.from({ length: 20 }, (_, page) => hanging.get(`/chats?offset=${page}00`))
+  await Promise.all(failures.map(read))
+  // Calls go out one at a time by now, and the next is not yet due.
+  await see(hanging, { headers: { prefer: 'wait=0' } })
 
   const draining = await start()
   draining.service.unready(5_000)
