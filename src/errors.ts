@@ -35,6 +35,7 @@ export const errorKinds = {
   upstream_unreachable: kind(502, 'HelpCrunch could not be reached'),
   budget_exhausted: kind(503, 'The shared budget of calls is used up for now'),
   upstream_rate_limited: kind(503, 'HelpCrunch limits the rate of calls'),
+  overloaded: kind(503, 'The service is asked for more than it can answer'),
   shutting_down: kind(503, 'The service is shutting down'),
   upstream_timeout: kind(504, 'HelpCrunch did not answer in time'),
   not_cached: kind(504, 'The answer is not stored')

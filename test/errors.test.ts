@@ -32,6 +32,7 @@ const statusByCode: Record<string, number> = {
   upstream_unreachable: 502,
   budget_exhausted: 503,
   upstream_rate_limited: 503,
+  overloaded: 503,
   shutting_down: 503,
   upstream_timeout: 504,
   not_cached: 504

@@ -33,11 +33,11 @@ const anything = Type.Object({}, { additionalProperties: true })
 const openToAll = { config: { open: true } }
 
 export const aboutRoutes: FastifyPluginCallbackTypebox<AboutOptions> = (app, { ready }, done) => {
-  app.get(
-    '/',
-    { ...openToAll, schema: about('getDirectory', 'Names the routes', anything) },
-    () => directory
-  )
+  const naming = {
+    ...about('getDirectory', 'Names the routes', anything),
+    response: { ...okResponse(anything), ...problemResponses(['overloaded']) }
+  }
+  app.get('/', { ...openToAll, schema: naming }, () => directory)
   app.get('/healthz', { ...openToAll, schema: about('getHealth', 'Alive', statusBody) }, () => ({
     status: 'ok'
   }))

@@ -1,15 +1,15 @@
 /**
  * The callers' listener, built without environment, port or signals. The order of what happens to
- * a request is written once, here: readable? → cross-origin preflight? → which team? → within its
+ * a request is written once, here: too much for us? → readable? → cross-origin preflight? → which team? → within its
  * limit? → is there such a route? → the route. Nothing of it depends on the rooms behind.
  */
 
 import { randomUUID } from 'node:crypto'
-import type { Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { type FastifyInstance, type FastifyRequest, fastify, LogController } from 'fastify'
 import type { Chats } from '../chats/chats.ts'
 import type { Exports } from '../chats/export/exports.ts'
-import type { Clock } from '../clock.ts'
+import { afterInput, type Clock } from '../clock.ts'
 import { type Config, secretsOf } from '../config.ts'
 import type { Logger } from '../observe/log.ts'
 import { createRedactor, type Redactor } from '../observe/redact.ts'
@@ -18,13 +18,15 @@ import { AccessLog } from './access-log.ts'
 import { allowedMethods, methodTable } from './allowed-methods.ts'
 import { chatsRoutes } from './chats-routes.ts'
 import { Connections } from './connections.ts'
-import { addCors } from './cors.ts'
+import { addCors, corsHeadersFor } from './cors.ts'
 import { describeRoutes, docsRoutes } from './docs.ts'
 import { errorHandler } from './error-handler.ts'
 import { exportRoutes } from './export-routes.ts'
+import { Overload } from './overload.ts'
 import { ProtocolErrors, routerErrorHandler } from './protocol-errors.ts'
 import { checkRequest, originForm } from './request-checks.ts'
 import { decorateRequests } from './request-state.ts'
+import { shedding } from './shedding.ts'
 import { createTeamLimit } from './team-limit.ts'
 import { Teams } from './teams.ts'
 import { createWebhookRoutes } from './webhook-routes.ts'
@@ -53,27 +55,38 @@ export interface CallersListener {
 /** How long a request may take to arrive, in milliseconds; slower ones are answered 408. */
 const headersTimeoutMs = 10_000
 const requestTimeoutMs = 20_000
+/** How long a connection may be idle: longer than the minute that most in front of us keep theirs. */
+const keepAliveTimeoutMs = 72_000
+
+const serverOptions = {
+  headersTimeout: headersTimeoutMs,
+  requestTimeout: requestTimeoutMs,
+  keepAliveTimeout: keepAliveTimeoutMs,
+  connectionsCheckingInterval: 1000,
+  // Node would answer a missing Host with an empty body; request-checks.ts does it in words.
+  requireHostHeader: false
+}
 
 export async function createApp(options: AppOptions): Promise<CallersListener> {
-  const { clock, mostConnections } = options
-  const redactor = createRedactor(secretsOf(options.config))
+  const { clock, config, draining, mostConnections } = options
+  const redactor = createRedactor(secretsOf(config))
   const log = new AccessLog(options.logger, clock)
-  const protocolErrors = new ProtocolErrors(log, redactor)
+  const idOf = ({ headers }: IncomingMessage) =>
+    saneId(headers['x-request-id'], redactor) ?? randomUUID()
+  const corsOf = corsHeadersFor(config.CORS_ORIGINS)
+  const protocolErrors = new ProtocolErrors({ log, redactor, idOf, corsOf })
+  const overload = new Overload({ clock, afterInput, random: Math.random })
+  const { refuse } = protocolErrors
   const app = fastify({
     loggerInstance: options.logger,
     // Fastify's own request lines would be a second and third one; see access-log.ts.
     logController: new LogController({ disableRequestLogging: true }),
-    genReqId: request => saneId(request.headers['x-request-id'], redactor) ?? randomUUID(),
-    requestTimeout: requestTimeoutMs,
+    genReqId: idOf,
     // While draining, what arrives on open connections is still answered, in our words.
     return503OnClosing: false,
     bodyLimit: 256 * 1024,
-    http: {
-      headersTimeout: headersTimeoutMs,
-      connectionsCheckingInterval: 1000,
-      // Node would answer a missing Host with an empty body; request-checks.ts does it in words.
-      requireHostHeader: false
-    },
+    serverFactory: app =>
+      createServer(serverOptions, shedding(app, { overload, draining, refuse })),
     // The rooms read the raw query; see chats/query.ts.
     routerOptions: { ignoreTrailingSlash: true, querystringParser: () => ({}) },
     // Whoever logs or repeats the target from here on cannot repeat a secret.

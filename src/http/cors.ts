@@ -3,6 +3,7 @@
  * marks the others. Wildcards and credentials do not exist here; a token is sent by the page.
  */
 
+import type { IncomingMessage } from 'node:http'
 import fastifyCors from '@fastify/cors'
 import type { FastifyInstance } from 'fastify'
 
@@ -22,6 +23,16 @@ export async function addCors(app: FastifyInstance, origins: readonly string[]):
       done(null, { ...shared, preflight })
     }
   })
+}
+
+/** The same marks for an answer that never comes past the plugin. */
+export function corsHeadersFor(origins: readonly string[]) {
+  const vary = origins.length > 0 ? { Vary: 'Origin' } : {}
+  return ({ headers: { origin } }: IncomingMessage): Record<string, string> => {
+    if (origin === undefined || !origins.includes(origin)) return vary
+    const exposed = { 'Access-Control-Expose-Headers': exposedHeaders.join(', ') }
+    return { ...vary, 'Access-Control-Allow-Origin': origin, ...exposed }
+  }
 }
 
 /** Our headers that a page of another origin may read. */

@@ -19,14 +19,20 @@ interface ParserError extends Error {
   readonly rawPacket?: unknown
 }
 
+export interface ProtocolErrorsOptions {
+  readonly log: AccessLog
+  readonly redactor: Redactor
+  readonly idOf: (request: IncomingMessage) => string
+  /** What lets the page that asked read the answer. */
+  readonly corsOf: (request: IncomingMessage) => Record<string, string>
+}
+
 /** Answers, and logs, what never becomes a request of the app. */
 export class ProtocolErrors {
-  readonly #log: AccessLog
-  readonly #redactor: Redactor
+  readonly #options: ProtocolErrorsOptions
 
-  constructor(log: AccessLog, redactor: Redactor) {
-    this.#log = log
-    this.#redactor = redactor
+  constructor(options: ProtocolErrorsOptions) {
+    this.#options = options
   }
 
   /** Fastify's `clientErrorHandler`: a bare socket, since there is no request to reply to. */
@@ -44,30 +50,38 @@ export class ProtocolErrors {
     // `Expect: 100-continue` is Node's business; anything else is a 417 (RFC 9110 section 10.1.1).
     server.on('checkExpectation', (request, response) => {
       const error = new ServiceError('expectation_failed', 'Only Expect: 100-continue can be met.')
-      const url = this.#redactor.cleanTarget(request.url ?? '')
-      const { headers, body } = this.#response(error, url)
-      response.writeHead(error.kind.status, headers).end(body)
+      response.setHeader('Connection', 'close')
+      this.refuse(request, response, error)
     })
   }
 
-  #rawResponse(error: ServiceError): string {
-    const { headers, body } = this.#response(error, '')
-    const { status } = error.kind
-    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
-    return [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines, '', body].join('\r\n')
+  /** Answers a request that the app never sees. */
+  readonly refuse = (request: IncomingMessage, response: ServerResponse, error: ServiceError) => {
+    const { corsOf, idOf, redactor } = this.#options
+    const url = redactor.cleanTarget(request.url ?? '')
+    const { headers, body } = this.#response(error, url, idOf(request))
+    response.writeHead(error.kind.status, { ...headers, ...corsOf(request) }).end(body)
   }
 
-  #response(error: ServiceError, url: string) {
-    const reqId = randomUUID()
-    this.#log.refused({ reqId, status: error.kind.status, error: error.code })
-    const body = JSON.stringify(problemOf(error, url))
+  #rawResponse(error: ServiceError): string {
+    const { headers, body } = this.#response(error, '', randomUUID())
+    const { status } = error.kind
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
+    const start = `HTTP/1.1 ${status} ${STATUS_CODES[status]}`
+    return [start, ...lines, 'Connection: close', '', body].join('\r\n')
+  }
+
+  #response(error: ServiceError, url: string, reqId: string) {
+    this.#options.log.refused({ reqId, status: error.kind.status, error: error.code })
+    const problem = problemOf(error, url)
+    const body = JSON.stringify(problem)
     const headers = {
       'X-Request-Id': reqId,
       'Content-Type': problemType,
       'Content-Length': Buffer.byteLength(body),
       'Cache-Control': 'no-store',
       'X-Content-Type-Options': 'nosniff',
-      Connection: 'close'
+      ...(problem.retryAfter !== undefined && { 'Retry-After': problem.retryAfter })
     }
     return { headers, body }
   }

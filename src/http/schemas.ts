@@ -94,7 +94,8 @@ export const guardCodes: readonly ErrorCode[] = [
   'expectation_failed',
   'team_rate_limited',
   'headers_too_large',
-  'internal_error'
+  'internal_error',
+  'overloaded'
 ]
 
 /** What can go wrong where a call to HelpCrunch may be made. */

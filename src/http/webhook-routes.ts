@@ -7,7 +7,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { Type } from '@sinclair/typebox'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { ServiceError } from '../errors.ts'
+import { type ErrorCode, ServiceError } from '../errors.ts'
 import { countHeader } from './request-checks.ts'
 import { commonHeaders, problemResponses } from './schemas.ts'
 
@@ -81,6 +81,14 @@ function parse(body: Buffer): Record<string, unknown> {
   throw new ServiceError('invalid_body', 'The body is signed, but it is not a JSON object.')
 }
 
+const problems: readonly ErrorCode[] = [
+  'invalid_body',
+  'unauthenticated',
+  'body_too_large',
+  'bad_request',
+  'overloaded'
+]
+
 const schema = {
   operationId: 'receiveEvent',
   summary: 'An event of HelpCrunch',
@@ -95,6 +103,6 @@ const schema = {
       headers: commonHeaders,
       content: { 'application/json': { schema: Type.Object({ status: Type.String() }) } }
     },
-    ...problemResponses(['invalid_body', 'unauthenticated', 'body_too_large', 'bad_request'])
+    ...problemResponses(problems)
   }
 }
