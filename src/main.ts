@@ -15,6 +15,12 @@ import { createService } from './service.ts'
 import { shutDown } from './shutdown.ts'
 import type { RedisStore } from './store/redis-store.ts'
 
+/**
+ * Connections that wait to be accepted, as far as the system allows. One that finds no place there
+ * is tried again by its client's system after a second, then three, then seven.
+ */
+const backlog = 5000
+
 /** After an error that nobody foresaw: enough to refuse in words, and no more. */
 const failedGraceMs = 500
 
@@ -66,7 +72,7 @@ async function start(config: Config, log: Log): Promise<void> {
   if (config.ADMIN_PORT > 0) {
     await service.admin.listen({ host: addressOf(config.ADMIN_HOST), port: config.ADMIN_PORT })
   }
-  await service.app.listen({ host: addressOf(config.HOST), port: config.PORT })
+  await service.app.listen({ host: addressOf(config.HOST), port: config.PORT, backlog })
 }
 
 /** Loaded only if there is one: who runs a single replica has nothing of it in the process. */
