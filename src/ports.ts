@@ -158,11 +158,10 @@ export interface PageSource {
 export type Event =
   /** At the start: when the calls of an earlier process, whose slots are still held, were done. */
   | { readonly type: 'schedule.restored'; readonly doneAt: readonly number[] }
-  /** A call waits; if nothing else arrives it will be sent at `sendAt`. */
+  /** A call waits, which will be sent in time if nothing else arrives. */
   | {
       readonly type: 'schedule.queued'
       readonly at: number
-      readonly sendAt: number
       readonly team: string
       readonly priority: Priority
     }

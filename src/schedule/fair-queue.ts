@@ -76,6 +76,18 @@ export class FairQueue<Item extends Queued> {
     }
   }
 
+  /** Calls that stand before it in every line it stands in: at least so many are sent before it. */
+  countBefore(item: Item): number {
+    const { lines } = this.#classOf(item)
+    let fewest = Infinity
+    for (const team of item.teams) {
+      // It came late: the search begins at the end.
+      const at = lines.get(team)?.lastIndexOf(item) ?? -1
+      if (at >= 0) fewest = Math.min(fewest, at)
+    }
+    return fewest === Infinity ? 0 : fewest
+  }
+
   /** Each waiting call once. */
   [Symbol.iterator](): Iterator<Item> {
     return new Set(this.#classes.flatMap(({ lines }) => [...lines.values()].flat())).values()

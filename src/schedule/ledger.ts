@@ -155,6 +155,22 @@ export class Ledger {
       : Math.min(own, elsewhere)
   }
 
+  /** How long a slot stays held after its call was settled, in milliseconds. */
+  get heldAfterMs(): number {
+    return this.#windowMs + guardMs
+  }
+
+  /** No more calls than these can be sent until `until`, however soon they are answered. */
+  mostUntil(until: number, now: number): number {
+    const open = this.#capacity - this.used(now)
+    const freed =
+      this.#endings.filter(({ freeAt }) => freeAt <= until).length +
+      this.#elsewhere.freeAt.filter(freeAt => freeAt <= until).length
+    // A slot that is taken from now on can be taken again only so often.
+    const again = Math.floor(Math.max(until - now, 0) / this.heldAfterMs)
+    return open + freed + again * this.#capacity
+  }
+
   /** The same state again, to be played forward. */
   clone(): Ledger {
     const copy = new Ledger({ limit: this.#capacity, windowMs: this.#windowMs })
@@ -181,7 +197,7 @@ export class Ledger {
   }
 
   #end(slot: number, team: string, doneAt: number): void {
-    const freeAt = doneAt + this.#windowMs + guardMs
+    const freeAt = doneAt + this.heldAfterMs
     let at = this.#endings.length
     while (at > 0 && this.#endings[at - 1]!.freeAt > freeAt) at--
     this.#endings.splice(at, 0, { slot, team, freeAt })

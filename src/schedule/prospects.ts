@@ -6,6 +6,7 @@
 import type { Clock } from '../clock.ts'
 import type { ServiceError } from '../errors.ts'
 import type { ScheduleReport } from '../ports.ts'
+import { canMake } from './admission.ts'
 import type { Budget } from './budget.ts'
 import { estimateFreeAt, estimateSendAt, type Outlook } from './estimate.ts'
 import type { FairQueue } from './fair-queue.ts'
@@ -18,6 +19,9 @@ export interface ProspectsOptions {
   /** Uniform in [0, 1): spreads the return of those who were refused. */
   readonly random: () => number
   readonly windowMs: number
+  /** Calls in any window, and in flight at once. */
+  readonly limit: number
+  readonly concurrency: number
 }
 
 export interface House {
@@ -30,12 +34,17 @@ export interface House {
 /** An estimate looks no further ahead than this. */
 const horizonWindows = 10
 
+/** Much less than what is added by chance to spread those who return. */
+const freeKnownForMs = 50
+
 /** When a store that is out of reach is back, nobody knows. */
 const cutOffMs = 10_000
 
 export class Prospects {
   readonly #options: ProspectsOptions
   readonly #house: House
+  /** When the way is free, by class and team. */
+  readonly #freeAt = new Map<string, { at: number; askedAt: number }>()
 
   constructor(options: ProspectsOptions, house: House) {
     this.#options = options
@@ -56,18 +65,31 @@ export class Prospects {
     return isCutOff ? 'cut-off' : mode
   }
 
+  /** Whether it will be sent in time if nothing else arrives. */
+  canMake(waiting: Waiting, deadline: number): boolean {
+    return canMake(waiting, this.#outlook(), deadline, this.#options)
+  }
+
   /** The instant at which it will be sent; Infinity if not by `horizon`. */
   sendAt(waiting: Waiting, horizon: number): number {
     return estimateSendAt(waiting, this.#outlook(), horizon)
   }
 
-  /** How long until one that comes back would be sent at once. */
-  freeInMs(waiting: Waiting): number {
+  /**
+   * How long until one that comes back would be sent at once. Known for a moment: a crowd that is
+   * refused together would else play the line forward for each.
+   */
+  freeInMs({ priority, team }: Waiting): number {
     const outlook = this.#outlook()
-    const isCutOff = this.mode(outlook.now) === 'cut-off'
-    const horizonMs = isCutOff ? cutOffMs : horizonWindows * this.#options.windowMs
-    const horizon = outlook.now + horizonMs
-    return Math.min(estimateFreeAt(waiting, outlook, horizon), horizon) - outlook.now
+    const { now } = outlook
+    const key = `${priority} ${team}`
+    const known = this.#freeAt.get(key)
+    if (known && now - known.askedAt < freeKnownForMs) return Math.max(known.at - now, 0)
+    const isCutOff = this.mode(now) === 'cut-off'
+    const horizon = now + (isCutOff ? cutOffMs : horizonWindows * this.#options.windowMs)
+    const at = Math.min(estimateFreeAt({ priority, team }, outlook, horizon), horizon)
+    this.#freeAt.set(key, { at, askedAt: now })
+    return at - now
   }
 
   /**

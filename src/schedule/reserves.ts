@@ -176,12 +176,24 @@ const closedConnections = [0, connectionParts.closedToOverShare, connectionParts
 
 /** How many slots of so many bulk may hold. */
 export function slotsOpenToBulk(limit: number): number {
-  return limit - Math.floor(limit * slotParts.closedToBulk)
+  return openPart(limit, slotParts.closedToBulk)
+}
+
+/** What calls of a class may use whoever they are of: a team above its share, to be sure. */
+export function openTo(priority: Priority, { concurrency, limit }: Bounds): Bounds {
+  return {
+    limit: openPart(limit, closedPart(priority, true, slotParts)),
+    concurrency: openPart(concurrency, closedPart(priority, true, connectionParts))
+  }
 }
 
 /** A fraction of few is rounded in favour of whoever waits. */
+function openPart(size: number, closed: number): number {
+  return size - Math.floor(size * closed)
+}
+
 function fits(priority: Priority, { used, size, overShare }: Supply, parts: Parts): boolean {
-  return used < size - Math.floor(size * closedPart(priority, overShare, parts))
+  return used < openPart(size, closedPart(priority, overShare, parts))
 }
 
 function closedPart(priority: Priority, overShare: boolean, parts: Parts): number {

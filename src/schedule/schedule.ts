@@ -130,13 +130,12 @@ export class Schedule {
     if (!waiting.inLine) return
     const { clock, emit } = this.#options
     const { deadline } = waiting.need
-    const sendAt = mayWait ? this.#prospects.sendAt(waiting, deadline) : Infinity
-    if (sendAt > deadline) {
+    if (!mayWait || !this.#prospects.canMake(waiting, deadline)) {
       this.#refuse(waiting)
       return
     }
     const { team, priority } = waiting
-    emit({ type: 'schedule.queued', at: clock.now(), sendAt, team, priority })
+    emit({ type: 'schedule.queued', at: clock.now(), team, priority })
     this.#watchDeadline(waiting)
     waiting.need.onQueued?.(() => this.#lookAhead(waiting))
   }

@@ -36,6 +36,7 @@ interface Asking {
   readonly team?: string
   readonly priority?: Priority
   readonly waitMs?: number
+  readonly onQueued?: Need['onQueued']
 }
 
 export interface RigOptions extends Partial<ScheduleOptions> {
@@ -74,10 +75,13 @@ export function rig({ latencyMs, ...options }: RigOptions = {}): Rig {
   })
   const ask = (
     target: string,
-    { team = 'blue', priority = 'interactive', waitMs = 1e9 }: Asking = {}
+    { team = 'blue', priority = 'interactive', waitMs = 1e9, onQueued = () => {} }: Asking = {}
   ) => {
     const caller = new AbortController()
-    const need: Need = { team, priority, deadline: clock.now() + waitMs, signal: caller.signal }
+    const need: Need = {
+      ...{ team, priority, deadline: clock.now() + waitMs, signal: caller.signal },
+      onQueued
+    }
     const note = (code: string, retryAfterMs?: number) =>
       outcomes.set(target, { at: clock.now(), code, retryAfterMs })
     schedule.send(callTo(target), need).then(
