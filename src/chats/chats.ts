@@ -8,6 +8,7 @@
 import { type CacheStatus, combineCacheStatus } from '../cache-status.ts'
 import type { Clock } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
+import { keep } from '../kept-bytes.ts'
 import { Page } from '../page.ts'
 import type { Found, Need, PageSource, Shelf, Stored, Timing } from '../ports.ts'
 import { singleChat, type Window } from './lists.ts'
@@ -222,7 +223,7 @@ function marked(pages: readonly Found[]): Found[] {
 
 /** The page without its chats, in memory of its own so that the page itself can be forgotten. */
 function envelopeOf({ bytes, open, close, total }: Page): Page {
-  const envelope = Buffer.concat([bytes.subarray(0, open), bytes.subarray(close)])
+  const envelope = keep([bytes.subarray(0, open), bytes.subarray(close)])
   const none = { spans: new Uint32Array(), idSpans: new Uint32Array() }
   return new Page({ ...none, bytes: envelope, open, close: open, total })
 }

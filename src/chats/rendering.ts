@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto'
 import { promisify } from 'node:util'
 import { brotliCompress, constants, gzip } from 'node:zlib'
+import { keep } from '../kept-bytes.ts'
 
 /** Content codings (RFC 9110 section 8.4.1), the one we would rather send first. */
 export const codings = ['br', 'gzip'] as const
@@ -73,7 +74,8 @@ export class Rendering {
     this.#coded = made.set(coding, undefined)
     const bytes = await coders[coding](this.body)
     if (bytes.length >= this.body.length) return
-    made.set(coding, bytes)
+    // zlib's result is a part of a larger buffer.
+    made.set(coding, keep([bytes]))
     this.#onGrown()
   }
 }

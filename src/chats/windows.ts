@@ -4,6 +4,7 @@
  * bytes the upstream sent. Pure: no fetching here.
  */
 
+import { keep } from '../kept-bytes.ts'
 import { Page } from '../page.ts'
 import type { Call, List, Stored } from '../ports.ts'
 import type { Window } from './lists.ts'
@@ -98,7 +99,7 @@ const comma = Buffer.from(',')
 
 function join(envelope: Page, slices: readonly Buffer[]): Buffer {
   const separated = slices.flatMap((slice, position) => (position === 0 ? [slice] : [comma, slice]))
-  return Buffer.concat([
+  return keep([
     envelope.bytes.subarray(0, envelope.open),
     ...separated,
     envelope.bytes.subarray(envelope.close)

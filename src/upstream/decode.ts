@@ -4,8 +4,10 @@
  * pass through untouched; only a complete 200 of the expected shape becomes a page.
  */
 
+import { isUtf8 } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import { type ErrorEntry, type ErrorOptions, ServiceError } from '../errors.ts'
+import { isKept, keep } from '../kept-bytes.ts'
 import { absentPage, Page } from '../page.ts'
 import type { Call } from '../ports.ts'
 import { elementSpans, memberSpans, type Span, skipSpace } from './json-spans.ts'
@@ -97,12 +99,9 @@ function unquoted(bytes: Buffer, value: Span | undefined, elsewhere: number): Sp
   return bytes[start] === quote ? { start: start + 1, end: end - 1 } : value
 }
 
-/** The same bytes in memory of their own: a slice of a shared pool would keep the whole pool alive. */
+/** The same bytes where they can stay: a slice of Node's pool would keep what was made beside it. */
 function detached(bytes: Buffer): Buffer {
-  if (bytes.buffer.byteLength === bytes.length) return bytes
-  const copy = Buffer.allocUnsafeSlow(bytes.length)
-  bytes.copy(copy)
-  return copy
+  return isKept(bytes) ? bytes : keep([bytes])
 }
 
 interface ParsedList {
@@ -136,9 +135,8 @@ function parseObject(response: Response) {
 
 function parseJson(response: Response): unknown {
   try {
-    return JSON.parse(
-      new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(response.body)
-    )
+    if (!isUtf8(response.body)) throw new Error('not UTF-8')
+    return JSON.parse(response.body.toString())
   } catch (cause) {
     throw invalid(response, 'HelpCrunch sent something that is not JSON', { cause })
   }

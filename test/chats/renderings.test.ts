@@ -5,6 +5,7 @@ import t from 'tap'
 import { MemoryStore } from '../../src/cache/memory-store.ts'
 import { type Coding, Rendering } from '../../src/chats/rendering.ts'
 import { type Rendered, Renderings, renderedBytes } from '../../src/chats/renderings.ts'
+import { isKept } from '../../src/kept-bytes.ts'
 import { chatsOf, chatTexts, pageOf, roomyShelf, storedAt, windowOf } from '../support/pages.ts'
 
 const texts = chatTexts(150)
@@ -57,6 +58,7 @@ t.test('codings hold the same bytes, and are made once', async t => {
   const [br, gzip] = await Promise.all([made(rendering, 'br'), made(rendering, 'gzip')])
   t.same(brotliDecompressSync(br), body)
   t.same(gunzipSync(gzip), body)
+  t.ok(isKept(br) && isKept(gzip), 'they do not keep the larger buffers of zlib')
   t.equal(await made(rendering, 'br'), br)
   t.equal(grown, 2)
 })
