@@ -3,7 +3,7 @@
  *
  *   http → chats → cache → schedule → upstream
  *
- * Nothing here knows the environment, ports or signals; those are main.ts's.
+ * Nothing here knows the environment, ports or signals; those are gate.ts's.
  */
 
 import type { FastifyInstance } from 'fastify'

@@ -1,7 +1,9 @@
 /** The watch over the process's memory: when it asks V8 to save, and when it lets go again. */
 
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import t from 'tap'
-import { watchMemory } from '../../src/observe/memory.ts'
+import { saveWhileLoading, watchMemory } from '../../src/observe/memory.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 
 const watch = (rss: () => number) => {
@@ -28,7 +30,7 @@ t.test('memory is preferred near the promise, until there is room again', async 
     [950, [true, false, true]]
   ] as const) {
     used = now
-    await clock.advance(500)
+    await clock.advance(100)
     t.same(asked, wanted, `at ${now}`)
   }
 })
@@ -51,3 +53,45 @@ t.test('V8 takes the flags', async t => {
   await clock.advance(500)
   t.equal(clock.pending, 1)
 })
+
+t.test(
+  'what is turned off while the code is loaded is turned on again, and nothing else',
+  async t => {
+    const told: string[] = []
+    const names = () => told.map(flag => flag.replace(/^--(no-)?/, '').replace(/=.*/, ''))
+    const loaded = saveWhileLoading(flag => void told.push(flag))
+    const before = names()
+    told.length = 0
+    loaded()
+    t.same(names(), before)
+    t.notOk(told.some(flag => flag.startsWith('--no-')))
+  }
+)
+
+/** Prints the young generation's size after work that lets it grow, while the code is loaded and then. */
+const work = `
+  import { getHeapSpaceStatistics } from 'node:v8'
+  import { saveWhileLoading } from ${JSON.stringify(new URL('../../src/observe/memory.ts', import.meta.url).href)}
+  const young = () => getHeapSpaceStatistics().find(space => space.space_name === 'new_space').space_size
+  const survive = () => {
+    const kept = []
+    for (let at = 0; at < 400_000; at++) kept.push({ at })
+    return kept.length
+  }
+  const loaded = saveWhileLoading()
+  survive()
+  const before = young()
+  loaded()
+  survive()
+  console.log(JSON.stringify([before, young()]))`
+
+t.test(
+  'the young generation grows only when the code is loaded, by flags that V8 knows',
+  async t => {
+    const flags = ['--input-type=module', '--eval', work]
+    const { stderr, stdout } = await promisify(execFile)(process.execPath, flags)
+    t.equal(stderr, '')
+    const [before, then] = JSON.parse(stdout)
+    t.ok(before * 2 <= then, `${before} bytes, then ${then}`)
+  }
+)
