@@ -35,10 +35,25 @@ export async function emptyFolder(t: Test): Promise<string> {
 }
 
 /** Starts the service; it may end by itself at once. */
-export async function startChild(t: Test, env: Environment, folder?: string): Promise<Child> {
+export function startChild(t: Test, env: Environment, folder?: string): Promise<Child> {
+  return launch(t, [process.execPath, main], env, folder)
+}
+
+/** The same, once it answers, where the system lets it open so many files and connections. */
+export async function startLimitedChild(t: Test, env: Environment, openFiles: number) {
+  const limited = `ulimit -n ${openFiles} && exec "$0" "$1"`
+  return untilReady(await launch(t, ['/bin/sh', '-c', limited, process.execPath, main], env))
+}
+
+async function launch(
+  t: Test,
+  [command = '', ...args]: readonly string[],
+  env: Environment,
+  folder?: string
+): Promise<Child> {
   const [port = 0] = await freePorts('127.0.0.1', [0])
   const cwd = folder ?? (await emptyFolder(t))
-  const child = spawn(process.execPath, [main], {
+  const child = spawn(command, args, {
     cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
@@ -70,7 +85,10 @@ export async function startChild(t: Test, env: Environment, folder?: string): Pr
 
 /** The same, once it answers. */
 export async function startReadyChild(t: Test, env: Environment, folder?: string): Promise<Child> {
-  const child = await startChild(t, env, folder)
+  return untilReady(await startChild(t, env, folder))
+}
+
+async function untilReady(child: Child): Promise<Child> {
   await until(async () => {
     if (child.process.exitCode !== null) throw new Error(`it ended: ${child.stderr()}`)
     return (await fetch(`${child.url}/readyz`).catch(() => undefined))?.ok === true
