@@ -60,7 +60,7 @@ const violations: [room: string, code: string, rule: string][] = [
   ['src/store', imports('../config.ts'), 'noRestrictedImports'],
   ['src/store', 'setTimeout(() => {}, 1)\n', 'noRestrictedGlobals'],
   ['src', imports('pino'), 'noRestrictedImports'],
-  ['src', imports('prom-client'), 'noRestrictedImports'],
+  ['src', imports('@prometheus-io/client'), 'noRestrictedImports'],
   ['src/admin', imports('../schedule/schedule.ts'), 'noRestrictedImports'],
   ['src/admin', imports('../http/app.ts'), 'noRestrictedImports'],
   ['src/upstream', imports('../admin/app.ts'), 'noRestrictedImports'],

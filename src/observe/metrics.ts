@@ -1,9 +1,9 @@
 /**
  * The same figures for Prometheus, read from the status when they are asked for. The only file
- * that knows prom-client. Labels are few and fixed, whatever callers send.
+ * that knows the Prometheus client. Labels are few and fixed, whatever callers send.
  */
 
-import { Gauge, Registry } from 'prom-client'
+import { Gauge, Registry } from '@prometheus-io/client'
 import type { Status } from './status.ts'
 
 export interface Metrics {
