@@ -5,8 +5,8 @@
  *   http → chats → cache → schedule → upstream
  */
 
-import type { CacheStatus } from './cache-status.ts'
-import type { ServiceError } from './errors.ts'
+import type { CacheOutcome, CacheStatus } from './cache-status.ts'
+import type { Contact, ErrorCode, ServiceError } from './errors.ts'
 import type { Page } from './page.ts'
 
 /** `interactive`: somebody waits. `refresh`: a stale page behind an answer. `bulk`: exports. */
@@ -154,8 +154,42 @@ export interface PageSource {
   readAhead(call: Call, team: string): void
 }
 
-/** What happened, past tense, room first: one stream that the audit and the tests read. */
+/** What happened, past tense, room first: one stream that the audit, the figures and the tests read. */
 export type Event =
+  /** A request has its answer, or nobody was left to have it (499). */
+  | {
+      readonly type: 'http.answered'
+      /** Empty if there is none. */
+      readonly team: string
+      /** As the contract writes it, without `/v1`; undefined if there is no such route. */
+      readonly route: string | undefined
+      readonly status: number
+      /** Undefined if it was not answered from pages. */
+      readonly cache: CacheOutcome | undefined
+      readonly durationMs: number
+    }
+  /** A value had to go, or was not kept at all, for want of room. */
+  | { readonly type: 'cache.evicted'; readonly reason: EvictionReason }
+  /** One attempt brought a page. */
+  | { readonly type: 'upstream.answered'; readonly status: 200 | 404; readonly durationMs: number }
+  /** One attempt brought none. */
+  | {
+      readonly type: 'upstream.failed'
+      readonly at: number
+      readonly durationMs: number
+      readonly code: ErrorCode
+      /** The upstream's status, if it answered one. */
+      readonly status: number | undefined
+      readonly contact: Contact | undefined
+      /** In words for people; no secret, no chat content. */
+      readonly detail: string
+    }
+  /** A call leaves, after this wait. */
+  | { readonly type: 'schedule.waited'; readonly priority: Priority; readonly waitedMs: number }
+  /** The upstream's answers hold sending up. */
+  | { readonly type: 'schedule.braked'; readonly at: number; readonly mode: BrakeMode }
+  /** Somebody else spends from the key: so many calls of a window. */
+  | { readonly type: 'schedule.robbed'; readonly at: number; readonly calls: number }
   /** At the start: when the calls of an earlier process, whose slots are still held, were done. */
   | { readonly type: 'schedule.restored'; readonly doneAt: readonly number[] }
   /** A call waits, which will be sent in time if nothing else arrives. */
@@ -179,6 +213,12 @@ export type Event =
 
 export type Emit = (event: Event) => void
 
+/** `room`: the least recently used of whoever holds too much. `too-large`: more than one may take. */
+export type EvictionReason = 'room' | 'too-large'
+
+/** Why sending is held up by what the upstream answered. */
+export type BrakeMode = 'paused' | 'key-refused' | 'failing'
+
 /** What the schedule says of itself. Instants are `Clock.now()`. */
 export interface ScheduleReport {
   /** Slots in any window: the configured ones, and those left beside whoever else uses the key. */
@@ -187,7 +227,7 @@ export interface ScheduleReport {
   readonly used: number
   readonly inFlight: number
   /** What stands in the way of sending, if anything does. */
-  readonly mode: 'open' | 'held' | 'paused' | 'key-refused' | 'failing' | 'cut-off'
+  readonly mode: 'open' | 'held' | 'cut-off' | BrakeMode
   /** The instant before which nothing is sent. */
   readonly nextSendAt: number
   /** Why earlier sends are not known, if they are not. */

@@ -22,11 +22,15 @@ import { ServiceError } from './errors.ts'
 import { connectionLimit } from './file-limit.ts'
 import { createApp } from './http/app.ts'
 import { Connections } from './http/connections.ts'
+import { anonymous } from './http/teams.ts'
 import { Audit } from './observe/audit.ts'
+import { Figures } from './observe/figures.ts'
+import { identityOf } from './observe/identity.ts'
 import type { Logger } from './observe/log.ts'
 import { createMetrics } from './observe/metrics.ts'
 import { statusOf } from './observe/status.ts'
-import type { Attempt } from './ports.ts'
+import { watchedAttempt } from './observe/watched-attempt.ts'
+import type { Attempt, Emit } from './ports.ts'
 import { alone, type Budget } from './schedule/budget.ts'
 import type { Journal } from './schedule/journal.ts'
 import { slotsOpenToBulk } from './schedule/reserves.ts'
@@ -74,7 +78,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     maxBodyBytes: Math.floor(config.UPSTREAM_MAX_BODY_MB * megabyte)
   })
   const budget = await openBudget(options)
-  const { audit, chats, exports, invalidate, schedule } = joinRooms({
+  const { audit, chats, emit, exports, figures, invalidate, memory, schedule } = joinRooms({
     ...options,
     budget,
     attempt: upstream.attempt,
@@ -84,20 +88,21 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const goneInMs = () => Math.max((goneAt ?? 0) - clock.now(), 0)
   const onEvent = (event: string, data: unknown) => invalidate(staleTags(event, data))
   const { app, connections } = await createApp({
-    ...{ config, clock, logger, chats, exports, onEvent },
+    ...{ config, clock, logger, chats, emit, exports, onEvent },
     draining: () => goneAt !== undefined,
     successorInMs: () => goneInMs() + startMs + Math.random() * spreadMs,
     mostConnections: connectionLimit(config.UPSTREAM_CONCURRENCY)
   })
   const windowMs = config.UPSTREAM_WINDOW_SECONDS * 1000
   const sources = {
-    ...{ clock, windowMs, audit },
+    ...{ clock, windowMs, audit, figures, memory },
+    service: identityOf(clock),
     schedule: () => schedule.report(),
     exports: () => exports.report()
   }
   const status = () => statusOf(sources)
   const admin = createAdminApp({
-    ...{ config, logger, status, metrics: createMetrics(status) },
+    ...{ config, logger, status, metrics: createMetrics({ status, figures }) },
     invalidateAll: () => invalidate([everything])
   })
   const operators = new Connections({ server: admin.server, clock, most: mostOperators })
@@ -171,6 +176,10 @@ export interface Rooms {
   readonly exports: Exports
   readonly schedule: Schedule
   readonly audit: Audit
+  readonly figures: Figures
+  /** The stream that both of them are made of, for what happens outside of the rooms. */
+  readonly emit: Emit
+  readonly memory: MemoryStore
   /** Makes stale whatever has one of these tags. */
   readonly invalidate: (tags: readonly string[]) => void
 }
@@ -181,12 +190,17 @@ export function joinRooms(options: RoomsOptions): Rooms {
   const windowMs = config.UPSTREAM_WINDOW_SECONDS * 1000
   const weights = new Map(config.TEAM_TOKENS.map(team => [team.name, team.weight]))
   const audit = new Audit(windowMs)
+  const figures = new Figures(weights.size > 0 ? [...weights.keys()] : [anonymous])
+  const emit: Emit = event => {
+    audit.record(event)
+    figures.record(event)
+  }
   const schedule = new Schedule({
     clock,
-    attempt,
+    attempt: watchedAttempt(attempt, clock, emit),
     journal,
     budget,
-    emit: event => audit.record(event),
+    emit,
     random,
     weights,
     limit: config.UPSTREAM_LIMIT,
@@ -194,7 +208,11 @@ export function joinRooms(options: RoomsOptions): Rooms {
     concurrency: config.UPSTREAM_CONCURRENCY,
     maxLength: config.QUEUE_MAX_LENGTH
   })
-  const memory = new MemoryStore({ maxBytes: config.CACHE_MAX_MB * megabyte, weights })
+  const memory = new MemoryStore({
+    maxBytes: config.CACHE_MAX_MB * megabyte,
+    weights,
+    onEvicted: reason => emit({ type: 'cache.evicted', reason })
+  })
   const cache = new Cache({
     clock,
     store: memory.shelf('page', storedBytes),
@@ -235,5 +253,5 @@ export function joinRooms(options: RoomsOptions): Rooms {
     cache.invalidate(tags)
     chats.forgetEnds()
   }
-  return { chats, exports, schedule, audit, invalidate }
+  return { chats, exports, schedule, audit, figures, emit, memory, invalidate }
 }

@@ -12,6 +12,7 @@ import type { Logger } from '../observe/log.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import type { Status } from '../observe/status.ts'
 import { guard } from './guards.ts'
+import { prefersOpenMetrics } from './open-metrics.ts'
 
 export interface AdminOptions {
   readonly config: Config
@@ -51,9 +52,10 @@ export function createAdminApp({
     throw new ServiceError('not_found', 'There is no such route for operators.')
   })
   app.get('/status', () => status())
-  app.get('/metrics', async (_, reply) =>
-    reply.type(metrics.contentType).send(await metrics.text())
-  )
+  app.get('/metrics', async (request, reply) => {
+    const { contentType, text } = await metrics.read(prefersOpenMetrics(request.headers.accept))
+    return reply.type(contentType).header('vary', 'Accept').send(text)
+  })
   app.delete('/cache', () => {
     if (guards.token === '' && !isLoopback(config.ADMIN_HOST)) {
       throw new ServiceError('forbidden', 'Set ADMIN_TOKEN to change anything from other machines.')

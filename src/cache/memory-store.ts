@@ -10,13 +10,15 @@
  */
 
 import { LRUCache } from 'lru-cache'
-import type { Shelf } from '../ports.ts'
+import type { EvictionReason, Shelf } from '../ports.ts'
 
 export interface MemoryStoreOptions {
   /** Bytes that all entries together may take. */
   readonly maxBytes: number
   /** Weight of each configured team. */
   readonly weights: ReadonlyMap<string, number>
+  /** Told of every value that had to go or was not kept. */
+  readonly onEvicted?: (reason: EvictionReason) => void
 }
 
 interface Entry {
@@ -40,10 +42,12 @@ export class MemoryStore {
   readonly #weightOfAll: number
   readonly #owners = new Map<string, Owner>()
   readonly #ownerOf = new Map<string, string>()
+  readonly #onEvicted: (reason: EvictionReason) => void
   #bytes = 0
 
-  constructor({ maxBytes, weights }: MemoryStoreOptions) {
+  constructor({ maxBytes, weights, onEvicted = () => {} }: MemoryStoreOptions) {
     this.#maxBytes = Math.floor(maxBytes)
+    this.#onEvicted = onEvicted
     this.#weights = weights
     this.#weightOfAll = [...weights.values()].reduce((sum, weight) => sum + weight, 1)
   }
@@ -54,6 +58,10 @@ export class MemoryStore {
 
   get bytes(): number {
     return this.#bytes
+  }
+
+  get maxBytes(): number {
+    return this.#maxBytes
   }
 
   /**
@@ -82,9 +90,15 @@ export class MemoryStore {
     const entry = { value, bytes: bytes + overheadBytes + 2 * key.length }
     const owner = this.#ownerOf.get(key) ?? team
     this.#drop(key)
-    if (entry.bytes > this.#maxBytes * largestShare) return false
+    if (entry.bytes > this.#maxBytes * largestShare) {
+      this.#onEvicted('too-large')
+      return false
+    }
     this.#put(key, entry, owner === team ? team : everybody)
-    while (this.#bytes > this.#maxBytes) this.#heaviest()?.pop()
+    while (this.#bytes > this.#maxBytes) {
+      this.#heaviest()?.pop()
+      this.#onEvicted('room')
+    }
     return this.#ownerOf.has(key)
   }
 

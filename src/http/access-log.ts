@@ -10,16 +10,20 @@ import { cacheOutcome } from '../cache-status.ts'
 import type { Clock } from '../clock.ts'
 import { FloodLimit } from '../observe/flood-limit.ts'
 import type { Logger } from '../observe/log.ts'
+import type { Emit } from '../ports.ts'
+import { routeName } from './route-names.ts'
 
 /** Lines of one kind and team in a second; the README says so. */
 const mostPerSecond = 20
 
 export class AccessLog {
   readonly #logger: Logger
+  readonly #emit: Emit
   readonly #limit: FloodLimit
 
-  constructor(logger: Logger, clock: Clock) {
+  constructor(logger: Logger, clock: Clock, emit: Emit) {
     this.#logger = logger
+    this.#emit = emit
     const report = (kind: string, count: number) =>
       logger.warn({ kind, count }, 'lines were left out')
     this.#limit = new FloodLimit({ clock, mostPerSecond, report })
@@ -30,6 +34,15 @@ export class AccessLog {
     const { cache, timing, error, cut } = request.outcome ?? {}
     const { team } = request
     const status = reply.statusCode
+    const outcome = cache && cacheOutcome(cache)
+    this.#emit({
+      type: 'http.answered',
+      team,
+      route: routeName(request.routeOptions.url),
+      status,
+      cache: outcome,
+      durationMs: reply.elapsedTime
+    })
     const isPlain = team !== '' && status < 400
     if (!isPlain && !this.#limit.admits(`${team} ${error?.code ?? status}`)) return
     const line = {
@@ -38,7 +51,7 @@ export class AccessLog {
       ...placeOf(request),
       status,
       ms: round(reply.elapsedTime),
-      cache: cache && cacheOutcome(cache),
+      cache: outcome,
       queueMs: timing && round(timing.queueMs),
       upstreamMs: timing && round(timing.upstreamMs),
       cut,
@@ -52,6 +65,9 @@ export class AccessLog {
 
   /** What was refused before it was a request of the app. */
   refused(refusal: { reqId: string; status: number; error: string }): void {
+    const { status } = refusal
+    const [team, route, cache, durationMs] = ['', undefined, undefined, 0]
+    this.#emit({ type: 'http.answered', team, route, status, cache, durationMs })
     if (this.#limit.admits(` ${refusal.error}`)) this.#logger.info(refusal, 'request')
   }
 

@@ -13,6 +13,7 @@ import { afterInput, type Clock } from '../clock.ts'
 import { type Config, secretsOf } from '../config.ts'
 import type { Logger } from '../observe/log.ts'
 import { createRedactor, type Redactor } from '../observe/redact.ts'
+import type { Emit } from '../ports.ts'
 import { aboutRoutes } from './about-routes.ts'
 import { AccessLog } from './access-log.ts'
 import { allowedMethods, methodTable } from './allowed-methods.ts'
@@ -37,6 +38,7 @@ export interface AppOptions {
   readonly logger: Logger
   readonly chats: Chats
   readonly exports: Exports
+  readonly emit: Emit
   /** A signed event of HelpCrunch, new. */
   readonly onEvent: (event: string, eventData: unknown) => void
   /** True from SIGTERM on: connections are closed after their reply. */
@@ -70,7 +72,7 @@ const serverOptions = {
 export async function createApp(options: AppOptions): Promise<CallersListener> {
   const { clock, config, draining, mostConnections } = options
   const redactor = createRedactor(secretsOf(config))
-  const log = new AccessLog(options.logger, clock)
+  const log = new AccessLog(options.logger, clock, options.emit)
   const idOf = ({ headers }: IncomingMessage) =>
     saneId(headers['x-request-id'], redactor) ?? randomUUID()
   const corsOf = corsHeadersFor(config.CORS_ORIGINS)

@@ -7,5 +7,6 @@ declare module 'negotiator' {
       available: readonly Name[],
       options: { readonly preferred: readonly Name[] }
     ): Name[]
+    mediaTypes<Name extends string>(available: readonly Name[]): Name[]
   }
 }

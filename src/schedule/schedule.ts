@@ -231,8 +231,9 @@ export class Schedule {
   async #attempt({ item: waiting, team }: Turn<Waiting>, sentAt: number): Promise<void> {
     const { attempt, clock } = this.#options
     this.#leaveLine(waiting)
-    const { priority } = waiting
+    const { arrivedAt, priority } = waiting
     const level = levelAt(sentAt, this.#prospects.resources(sentAt), { team, priority })
+    this.#options.emit({ type: 'schedule.waited', priority, waitedMs: sentAt - arrivedAt })
     const sent = this.#sends.begin({ team, priority, level }, sentAt)
     waiting.need.onSent?.()
     try {

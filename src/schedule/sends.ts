@@ -5,7 +5,7 @@
  */
 
 import { ServiceError } from '../errors.ts'
-import type { Emit, Priority } from '../ports.ts'
+import type { Emit, Priority, ScheduleReport } from '../ports.ts'
 import { Brake, type BrakeView } from './brake.ts'
 import { alone, type Budget, type Level } from './budget.ts'
 import type { Journal } from './journal.ts'
@@ -34,6 +34,12 @@ export interface Sending {
 export interface Sent {
   readonly slot: number
   readonly sentAt: number
+}
+
+/** What the upstream's answers have made of sending. */
+interface Braking {
+  readonly mode: ScheduleReport['mode']
+  readonly limit: number
 }
 
 /** Before anything was measured, a call is taken to last this long. */
@@ -96,7 +102,9 @@ export class Sends {
     if (!(error instanceof ServiceError)) return
     const { code, retryAfterMs } = error
     const nextFreeAt = this.#ledger.nextFreeAt(now)
+    const before = this.#braking(now)
     this.#brake.failed({ code, sentAt: sent.sentAt, now, retryAfterMs, held, nextFreeAt })
+    this.#tell(before, this.#braking(now), now)
     if (code === 'upstream_rate_limited') this.#budget.paused(this.#brake.pausedUntil)
   }
 
@@ -107,6 +115,17 @@ export class Sends {
 
   pausedElsewhere(until: number, now: number): void {
     this.#brake.pausedElsewhere(until, now)
+  }
+
+  #braking(now: number): Braking {
+    return { mode: this.#brake.mode(now), limit: this.#brake.bounds(now).limit }
+  }
+
+  #tell(before: Braking, { limit, mode }: Braking, at: number): void {
+    const { emit } = this.#options
+    const isBraked = mode === 'paused' || mode === 'key-refused' || mode === 'failing'
+    if (isBraked && mode !== before.mode) emit({ type: 'schedule.braked', at, mode })
+    if (limit < before.limit) emit({ type: 'schedule.robbed', at, calls: before.limit - limit })
   }
 
   #answered(sent: Sent, now: number): void {

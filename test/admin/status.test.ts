@@ -3,7 +3,10 @@
  */
 
 import t from 'tap'
-import { startStack, tokens } from '../support/stack.ts'
+import type { Status, TeamReport } from '../../src/observe/status.ts'
+import { read } from '../support/answers.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+import { type Stack, startStack, tokens } from '../support/stack.ts'
 
 t.test('the status tells what the budget did', async t => {
   const { get, service } = await startStack(t, { env: { UPSTREAM_LIMIT: '3' } })
@@ -12,6 +15,117 @@ t.test('the status tells what the budget did', async t => {
   t.match(budget, { limit: 3, used: 2, maxInAnyWindow: 2, windowSeconds: 60, mode: 'open' })
   t.match(budget, { pausedUntil: null, journalProblem: null })
   t.match(queue, { length: 0, byClass: { interactive: 0, refresh: 0, bulk: 0 } })
+})
+
+/** The status, once the lines of all requests before it have been written. */
+async function statusOf({ get, service }: Stack): Promise<Status> {
+  await read(get('/healthz'))
+  return (await service.admin.inject('/status')).json()
+}
+
+t.test('the status tells who it is', async t => {
+  const stack = await startStack(t)
+  const { service } = await statusOf(stack)
+  t.match(service, { name: 'helpcrunch-proxy', version: /^\d/, instance: /./ })
+  t.equal(new Date(service.startedAt).toISOString(), service.startedAt)
+  t.ok(service.uptimeSeconds >= 0 && service.uptimeSeconds < 60)
+})
+
+t.test(
+  'before the first request all figures are there, and none is null that has a value',
+  async t => {
+    const { cache, exports, replicas, teams, upstream } = await statusOf(await startStack(t))
+    t.strictSame(cache, {
+      ...{ entries: 0, bytes: 0, maxBytes: 128 * 1024 * 1024 },
+      ...{ hits: 0, misses: 0, stale: 0, collapsed: 0, hitRatio: 0 },
+      evictions: { room: 0, 'too-large': 0 }
+    })
+    t.strictSame(upstream, {
+      ...{ calls: 0, byStatus: {}, latencyP50: null, latencyP99: null },
+      ...{ lastError: null, recentErrors: [] }
+    })
+    const nothing = { requests: 0, calls: 0, saved: 0, refused: 0, waiting: 0 }
+    t.strictSame(teams, { blue: nothing, green: nothing })
+    t.strictSame(replicas, { mode: 'single', members: [] })
+    t.strictSame(exports, [])
+  }
+)
+
+t.test('the cache is told by what the answers were, and the teams by what they cost', async t => {
+  const clock = new FakeClock()
+  const stack = await startStack(t, { clock })
+  const { get } = stack
+  const asGreen = { headers: { authorization: `Bearer ${tokens.green}` } }
+  await Promise.all([read(get('/chats')), read(get('/v1/chats', asGreen)), read(get('/chats'))])
+  await read(get('/chats?limit=5', asGreen))
+  await clock.advance(31_000)
+  await read(get('/chats?limit=5'))
+  const { cache, teams, upstream } = await statusOf(stack)
+  t.match(cache, { hits: 1, misses: 1, stale: 1, collapsed: 2, hitRatio: 0.8 })
+  t.ok(cache.entries > 0 && cache.bytes > 0)
+  const { blue, green } = teams as { blue: TeamReport; green: TeamReport }
+  t.match([blue.requests, green.requests], [3, 2])
+  t.equal(blue.saved + green.saved, 4)
+  // One for all who asked at the same time, and the refresh behind the stale answer.
+  t.equal(blue.calls + green.calls, 2)
+  t.match(upstream, { calls: 2, byStatus: { 200: 2 }, latencyP50: Number, latencyP99: Number })
+})
+
+t.test('failures of the upstream are told by status, and the last ones in words', async t => {
+  const stack = await startStack(t)
+  const { get, simulator } = stack
+  simulator.fault({ kind: 'status', status: 500 })
+  await read(get('/chats'))
+  simulator.fault({ kind: 'invalidJson' })
+  await read(get('/chats'))
+  simulator.fault({ kind: 'status', status: 401 })
+  await read(get('/chats'))
+  const { upstream } = await statusOf(stack)
+  t.match(upstream, { calls: 3, byStatus: { 401: 1, 500: 1, invalid: 1 } })
+  t.strictSame(
+    upstream.recentErrors.map(({ code }) => code),
+    ['upstream_unauthorized', 'upstream_invalid_response', 'upstream_error']
+  )
+  t.strictSame(upstream.lastError, upstream.recentErrors[0])
+  for (const { at, detail } of upstream.recentErrors) {
+    t.ok(Math.abs(Date.parse(at) - Date.now()) < 60_000, at)
+    t.match(detail, /^HelpCrunch .*\.$/)
+  }
+})
+
+t.test('who is told to come back later is counted as refused', async t => {
+  const stack = await startStack(t, {
+    env: { UPSTREAM_LIMIT: '1', QUEUE_MAX_WAIT_SECONDS: '0', TEAM_RATE_LIMIT: '3' }
+  })
+  const statuses: number[] = []
+  for (const path of ['/chats', '/chats?offset=100', '/v1/chats?offset=200', '/chats']) {
+    statuses.push((await read(stack.get(path))).status)
+  }
+  t.strictSame(statuses, [200, 503, 429, 429])
+  const { teams } = await statusOf(stack)
+  t.strictSame(teams.blue, { requests: 4, calls: 1, saved: 0, refused: 3, waiting: 0 })
+})
+
+t.test('where no token is asked for, everybody is the one team', async t => {
+  const stack = await startStack(t, { env: { TEAM_TOKENS: '' } })
+  await read(fetch(`${stack.url}/chats`))
+  const { teams } = await statusOf(stack)
+  t.match(teams, { anonymous: { requests: 1, calls: 1, saved: 0 } })
+  t.equal(Object.keys(teams).length, 1)
+})
+
+t.test('a pause and a theft of the key are counted', async t => {
+  const clock = new FakeClock()
+  const { get, service, simulator } = await startStack(t, { clock, env: { UPSTREAM_LIMIT: '12' } })
+  simulator.fault({ kind: 'status', status: 429, headers: { 'retry-after': '30' } })
+  await read(get('/chats', { headers: { prefer: 'wait=1' } }))
+  const { budget } = (await service.admin.inject('/status')).json()
+  t.match(budget, { mode: 'paused', pausedUntil: String, workingLimit: 2 })
+  const { body } = await service.admin.inject('/metrics')
+  t.match(body, /^helpcrunch_proxy_pauses_total\{reason="paused"\} 1$/m)
+  t.match(body, /^helpcrunch_proxy_thefts_total 1$/m)
+  t.match(body, /^helpcrunch_proxy_mode\{mode="paused"\} 1$/m)
+  t.match(body, /^helpcrunch_proxy_mode\{mode="open"\} 0$/m)
 })
 
 t.test('the metrics have the same figures', async t => {

@@ -1,0 +1,25 @@
+/** Which service this is, for operators who look at several. */
+
+import { hostname } from 'node:os'
+import about from '../../package.json' with { type: 'json' }
+import type { Clock } from '../clock.ts'
+
+export interface Identity {
+  readonly name: string
+  readonly version: string
+  /** `Clock.now()` and `Clock.wall()` at the start. */
+  readonly startedAt: number
+  readonly startedAtWall: number
+  /** This process among those of all machines. */
+  readonly instance: string
+}
+
+export function identityOf(clock: Clock): Identity {
+  return {
+    name: about.name,
+    version: about.version,
+    startedAt: clock.now(),
+    startedAtWall: clock.wall(),
+    instance: `${hostname()}/${process.pid}`
+  }
+}
