@@ -1,5 +1,6 @@
 /**
- * One line per request: who, which route, what the cache did, how it ended and how long it took.
+ * One line per request: who, which route, what the cache did, how it ended, how long it took and
+ * which trace it belongs to. The figures are told of every request, whether it has a line or not.
  * The path is logged only where the route does not say it all, cut and never with its query; the
  * request id stands on the line because every line of this request's logger has it. Answers to a
  * team are all logged; refusals, and requests of nobody in particular, within the flood limit.
@@ -12,6 +13,7 @@ import { FloodLimit } from '../observe/flood-limit.ts'
 import type { Logger } from '../observe/log.ts'
 import type { Emit } from '../ports.ts'
 import { routeName } from './route-names.ts'
+import { traceContextOf } from './trace-context.ts'
 
 /** Lines of one kind and team in a second; the README says so. */
 const mostPerSecond = 20
@@ -51,6 +53,7 @@ export class AccessLog {
       ...placeOf(request),
       status,
       ms: round(reply.elapsedTime),
+      ...traceContextOf(request.headers.traceparent),
       cache: outcome,
       queueMs: timing && round(timing.queueMs),
       upstreamMs: timing && round(timing.upstreamMs),
