@@ -110,10 +110,15 @@ export interface Stored<Value> {
   readonly refreshAt: number
 }
 
+/** What time has made of a stored response. */
+export type Freshness = 'fresh' | 'stale-while-revalidate' | 'stale-if-error' | 'expired'
+
 /** A bounded place for values of one kind; what it has no room for is forgotten. */
 export interface Shelf<Value> {
   /** @param team who uses it */
   get(key: string, team: string): Value | undefined
+  /** The same for who only looks: as if nobody had used it. */
+  peek(key: string): Value | undefined
   /** False if it was not kept. */
   set(key: string, value: Value, team: string): boolean
 }
@@ -153,6 +158,34 @@ export interface PageSource {
   /** Fetches what nobody asked for yet, if the budget idles and it is not there. */
   readAhead(call: Call, team: string): void
 }
+
+/** What would become of the wish for a page, now. */
+export interface PageProspect {
+  readonly call: Call
+  /** Whatever of it is there. */
+  readonly stored: Stored<Page> | undefined
+  readonly freshness: Freshness | 'absent'
+  /** `flight`: it waits for a call that is under way; `call`: for one of its own. */
+  readonly from: 'store' | 'flight' | 'call'
+  /** That call leaves too late for who wishes for it now. */
+  readonly isTooLate: boolean
+  /** A call for the same is under way, even if nobody should wait for that one. */
+  readonly isUnderWay: boolean
+  /** It is served, and reading it sets off a refresh. */
+  readonly isRefreshed: boolean
+  /** What is stored may be served if no newer one can be had. */
+  readonly hasFallback: boolean
+}
+
+/** cache's door for who asks before doing: what would become of it; changes nothing. */
+export type Look = (call: Call, need: Need) => PageProspect
+
+/** What would become of a call that came now: when it is sent, behind how many, or why it is not. */
+export type CallProspect =
+  | { readonly sendAt: number; readonly position: number }
+  | { readonly refusal: ServiceError; readonly rule: RefusalRule }
+
+export type RefusalRule = 'brake' | 'deadline' | 'queue-full' | 'shutting-down'
 
 /** What happened, past tense, room first: one stream that the audit, the figures and the tests read. */
 export type Event =

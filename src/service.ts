@@ -15,10 +15,13 @@ import { Chats } from './chats/chats.ts'
 import { completing } from './chats/completion.ts'
 import { pageTags, staleTags } from './chats/events.ts'
 import { Exports } from './chats/export/exports.ts'
+import type { Window } from './chats/lists.ts'
+import type { WindowProspect } from './chats/prospect.ts'
 import { renderedBytes } from './chats/renderings.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { ServiceError } from './errors.ts'
+import { createExplainer } from './explain.ts'
 import { connectionLimit } from './file-limit.ts'
 import { createApp } from './http/app.ts'
 import { Connections } from './http/connections.ts'
@@ -30,7 +33,7 @@ import type { Logger } from './observe/log.ts'
 import { createMetrics } from './observe/metrics.ts'
 import { statusOf } from './observe/status.ts'
 import { watchedAttempt } from './observe/watched-attempt.ts'
-import type { Attempt, Emit } from './ports.ts'
+import type { Attempt, Emit, Look, Need } from './ports.ts'
 import { alone, type Budget } from './schedule/budget.ts'
 import type { Journal } from './schedule/journal.ts'
 import { slotsOpenToBulk } from './schedule/reserves.ts'
@@ -78,16 +81,17 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     maxBodyBytes: Math.floor(config.UPSTREAM_MAX_BODY_MB * megabyte)
   })
   const budget = await openBudget(options)
-  const { audit, chats, emit, exports, figures, invalidate, memory, schedule } = joinRooms({
-    ...options,
-    budget,
-    attempt: upstream.attempt,
-    random: Math.random
-  })
+  const { audit, chats, emit, exports, figures, invalidate, memory, prospect, schedule } =
+    joinRooms({
+      ...options,
+      budget,
+      attempt: upstream.attempt,
+      random: Math.random
+    })
   let goneAt: number | undefined
   const goneInMs = () => Math.max((goneAt ?? 0) - clock.now(), 0)
   const onEvent = (event: string, data: unknown) => invalidate(staleTags(event, data))
-  const { app, connections } = await createApp({
+  const { app, cleanTarget, connections, teamRefusal } = await createApp({
     ...{ config, clock, logger, chats, emit, exports, onEvent },
     draining: () => goneAt !== undefined,
     successorInMs: () => goneInMs() + startMs + Math.random() * spreadMs,
@@ -103,7 +107,13 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const status = () => statusOf(sources)
   const admin = createAdminApp({
     ...{ config, logger, status, metrics: createMetrics({ status, figures }) },
-    invalidateAll: () => invalidate([everything])
+    ...{ teams: figures.teams, invalidateAll: () => invalidate([everything]) },
+    explain: createExplainer({
+      ...{ clock, prospect, teamRefusal, cleanTarget },
+      foresee: asking => schedule.foresee(asking),
+      maxLimit: config.MAX_LIMIT,
+      maxWaitMs: config.QUEUE_MAX_WAIT_SECONDS * 1000
+    })
   })
   const operators = new Connections({ server: admin.server, clock, most: mostOperators })
   return {
@@ -180,6 +190,8 @@ export interface Rooms {
   /** The stream that both of them are made of, for what happens outside of the rooms. */
   readonly emit: Emit
   readonly memory: MemoryStore
+  /** What a window would come to now. */
+  readonly prospect: (window: Window, need: Need) => WindowProspect
   /** Makes stale whatever has one of these tags. */
   readonly invalidate: (tags: readonly string[]) => void
 }
@@ -253,5 +265,7 @@ export function joinRooms(options: RoomsOptions): Rooms {
     cache.invalidate(tags)
     chats.forgetEnds()
   }
-  return { chats, exports, schedule, audit, figures, emit, memory, invalidate }
+  const look: Look = (call, need) => cache.look(call, need)
+  const prospect: Rooms['prospect'] = (window, need) => chats.prospect(window, need, look)
+  return { chats, exports, schedule, audit, figures, emit, memory, prospect, invalidate }
 }

@@ -7,10 +7,12 @@ import { type FastifyError, type FastifyInstance, fastify, LogController } from 
 import type { Config } from '../config.ts'
 import { isLoopback } from '../config-values.ts'
 import { ServiceError } from '../errors.ts'
+import type { Explain } from '../explain.ts'
 import { sendProblem, toServiceError } from '../http/problem.ts'
 import type { Logger } from '../observe/log.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import type { Status } from '../observe/status.ts'
+import { explainQuery } from './explain-query.ts'
 import { guard } from './guards.ts'
 import { prefersOpenMetrics } from './open-metrics.ts'
 
@@ -19,16 +21,21 @@ export interface AdminOptions {
   readonly logger: Logger
   readonly status: () => Status
   readonly metrics: Metrics
+  /** Everybody who may ask for anything. */
+  readonly teams: readonly string[]
+  readonly explain: Explain
   /** Makes everything stored stale. */
   readonly invalidateAll: () => void
 }
 
 export function createAdminApp({
   config,
+  explain,
   invalidateAll,
   logger,
   metrics,
-  status
+  status,
+  teams
 }: AdminOptions): FastifyInstance {
   const app = fastify({
     loggerInstance: logger,
@@ -55,6 +62,10 @@ export function createAdminApp({
   app.get('/metrics', async (request, reply) => {
     const { contentType, text } = await metrics.read(prefersOpenMetrics(request.headers.accept))
     return reply.type(contentType).header('vary', 'Accept').send(text)
+  })
+  app.get('/explain', ({ raw }) => {
+    const { path, team } = explainQuery(raw.url ?? '', teams)
+    return explain(path, team)
   })
   app.delete('/cache', () => {
     if (guards.token === '' && !isLoopback(config.ADMIN_HOST)) {

@@ -14,13 +14,14 @@ import {
   type Found,
   keyOf,
   type Need,
+  type PageProspect,
   type PageSource,
-  type Priority,
   type Send,
   type Shelf,
   type Stored
 } from '../ports.ts'
 import { Flights } from './flights.ts'
+import type { Foresight, Idle } from './foresight.ts'
 import { forwarded, hit, type Landed, reasonOf, storedOnly } from './found.ts'
 import {
   assess,
@@ -46,24 +47,6 @@ export interface CacheOptions {
   readonly tagsOf: (call: Call, page: Page) => Iterable<string>
   readonly idle: Idle
   readonly foresight: Foresight
-}
-
-/** What the budget can spare. */
-export interface Idle {
-  /** Whether a call of this team and class could leave now without taking anything from anybody. */
-  hasSlot(team: string, priority: Priority): boolean
-  /** The part of the window's slots that are held, 0 to 1. */
-  pressure(): number
-}
-
-/** Calls that nobody asked for yet, each mechanism on or off. */
-export interface Foresight {
-  /** A page's refreshes follow how often it changed. */
-  readonly adaptive: boolean
-  /** Pages in use are refreshed just before they are due. */
-  readonly refreshAhead: boolean
-  /** The page that somebody will want next is fetched before. */
-  readonly readAhead: boolean
 }
 
 /** A request's own wishes force at most one call per page in this time. */
@@ -125,6 +108,25 @@ export class Cache implements PageSource {
     this.#launchUnasked(call, { team, priority: 'bulk', deadline: now, signal: neverAborted })
   }
 
+  /** What `fetch` would come to now; changes nothing. */
+  look(call: Call, need: Need): PageProspect {
+    const now = this.#options.clock.now()
+    const key = keyOf(call)
+    const known = this.#current(call, this.#options.store.peek(key))
+    const usable = usableOf(known, need, now)
+    const isServed = usable !== undefined && this.#mayServe(usable, call, need, now)
+    const isUnderWay = this.#flights.has(key)
+    const flight = this.#flights.prospect(key, need)
+    const isDue = isServed && this.#isDue(usable, need.team, now)
+    return {
+      ...{ call, isUnderWay, stored: known, freshness: known ? assess(known, now) : 'absent' },
+      from: isServed ? 'store' : flight === 'none' ? 'call' : 'flight',
+      isTooLate: !isServed && flight === 'too-late',
+      isRefreshed: isDue && !isUnderWay && !this.#isTooSoon(call, now),
+      hasFallback: usable !== undefined
+    }
+  }
+
   /** Everything that has one of these tags is stale from now on. */
   invalidate(tags: readonly string[]): void {
     this.#invalidations.note(tags, this.#options.clock.now())
@@ -132,7 +134,10 @@ export class Cache implements PageSource {
 
   /** The stored page, stale if it was invalidated since it was asked for. */
   #lookup(call: Call, team: string): Stored<Page> | undefined {
-    const page = this.#options.store.get(keyOf(call), team)
+    return this.#current(call, this.#options.store.get(keyOf(call), team))
+  }
+
+  #current(call: Call, page: Stored<Page> | undefined): Stored<Page> | undefined {
     if (!page) return undefined
     const at = this.#invalidatedAt(call, page)
     return at === undefined ? page : invalidated(page, at)

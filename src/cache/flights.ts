@@ -30,6 +30,13 @@ export class Flights<Result> {
     return this.#flights.has(key)
   }
 
+  /** Whether `join` would board the one that is under way, and whether that would be of use. */
+  prospect(key: string, need: Need): 'none' | 'in-time' | 'too-late' {
+    const flight = this.#boardable(key, need)
+    if (!flight) return 'none'
+    return flight.isTooLateFor(need) ? 'too-late' : 'in-time'
+  }
+
   /** The flight's result for this caller; `start` is called only if none is under way. */
   join(key: string, need: Need, start: (need: Need) => Promise<Result>): Promise<Result> {
     // A flight for nobody could never be cancelled: nobody would be left to leave it.
@@ -128,6 +135,12 @@ class Flight<Result> implements Need {
   onQueued(look: () => Prospect): void {
     this.#look = look
     this.#refuseHasty([...this.#waiters])
+  }
+
+  /** Whether this caller would be refused as soon as it boarded. */
+  isTooLateFor(need: Need): boolean {
+    if (need.deadline >= this.#deadline || !this.#look) return false
+    return !isInTime(need, this.#look().sendAt)
   }
 
   onSent(): void {

@@ -3,9 +3,7 @@
  * say until when they are what, so asking is a comparison and nothing has to be kept up to date.
  */
 
-import type { Conditions, Need, Stored } from '../ports.ts'
-
-export type Freshness = 'fresh' | 'stale-while-revalidate' | 'stale-if-error' | 'expired'
+import type { Conditions, Freshness, Need, Stored } from '../ports.ts'
 
 export interface Lifetimes {
   readonly freshMs: number

@@ -74,6 +74,7 @@ export class MemoryStore {
     const keyOf = (key: string) => `${name} ${key}`
     return {
       get: (key, team) => this.#get(keyOf(key), team) as Value | undefined,
+      peek: key => this.#peek(keyOf(key)) as Value | undefined,
       set: (key, value, team) => this.#set(keyOf(key), { value, bytes: bytesOf(value) }, team)
     }
   }
@@ -84,6 +85,11 @@ export class MemoryStore {
     const entry = this.#owners.get(owner)!.get(key)!
     if (owner !== team && owner !== everybody) this.#put(key, entry, everybody)
     return entry.value
+  }
+
+  #peek(key: string): unknown {
+    const owner = this.#ownerOf.get(key)
+    return owner === undefined ? undefined : this.#owners.get(owner)!.peek(key)!.value
   }
 
   #set(key: string, { bytes, value }: Entry, team: string): boolean {

@@ -10,11 +10,12 @@ import type { Clock } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
 import { keep } from '../kept-bytes.ts'
 import { Page } from '../page.ts'
-import type { Found, Need, PageSource, Shelf, Stored, Timing } from '../ports.ts'
+import type { Found, Look, Need, PageSource, Shelf, Stored, Timing } from '../ports.ts'
 import { singleChat, type Window } from './lists.ts'
+import { prospectOf, type WindowProspect } from './prospect.ts'
 import type { Rendering } from './rendering.ts'
 import { type Rendered, Renderings } from './renderings.ts'
-import { type Seam, seamOf } from './seams.ts'
+import { olderSide, seamIn, youngMs } from './seams.ts'
 import { Walks } from './walks.ts'
 import { firstPageIndex, furtherPageIndexes, newest, pageCall, pageSize } from './windows.ts'
 
@@ -36,9 +37,6 @@ export interface ListAnswer {
   /** Only if a call was made. */
   readonly timing?: Timing
 }
-
-/** Parts that disagree and are younger than this are not fetched again for it. */
-const youngMs = 2000
 
 export class Chats {
   readonly #clock: Clock
@@ -95,7 +93,7 @@ export class Chats {
       pages.push(page)
       if (missingPages(window, pages).length === 0) break
     }
-    return seamIn(window, pages) ? undefined : pages
+    return seamIn(window, storedOf(pages)) ? undefined : pages
   }
 
   /** Who walks a list will want its next page. */
@@ -116,10 +114,10 @@ export class Chats {
   async #wholePages(window: Window, need: Need): Promise<readonly Found[]> {
     let pages = await this.#withMissing(window, need, await this.#likelyPages(window, need))
     for (let tries = 0; ; tries++) {
-      const seam = seamIn(window, pages)
+      const seam = seamIn(window, storedOf(pages))
       if (!seam) return pages
       if (tries > pages.length) throw neverWhole()
-      const at = seam.kind === 'short' ? seam.at : olderSide(pages, seam)
+      const at = seam.kind === 'short' ? seam.at : olderSide(storedOf(pages), seam)
       const ageMs = this.#clock.now() - pages[at]!.stored.storedAt
       if (seam.kind === 'disagree' && (tries > 0 || ageMs < youngMs)) return marked(pages)
       try {
@@ -163,13 +161,22 @@ export class Chats {
     return pages.with(at, await this.#pages.fetch(call, { ...need, conditions }))
   }
 
+  /** What `list` would come to now; changes nothing. */
+  prospect(window: Window, need: Need, look: Look): WindowProspect {
+    const end = this.#known(this.#ends.peek(window.list.name))
+    return prospectOf(window, { end, need, look, now: this.#clock.now() })
+  }
+
   /** Where lists end is not known any more. */
   forgetEnds(): void {
     this.#endsForgottenAt = this.#clock.now()
   }
 
   #end({ list }: Window, team: string): Stored<Page> | undefined {
-    const end = this.#ends.get(list.name, team)
+    return this.#known(this.#ends.get(list.name, team))
+  }
+
+  #known(end: Stored<Page> | undefined): Stored<Page> | undefined {
     return end && end.requestedAt > this.#endsForgottenAt ? end : undefined
   }
 
@@ -200,21 +207,14 @@ function missingPages(window: Window, pages: readonly Found[]): number[] {
   return furtherPageIndexes(window, total).slice(pages.length - 1)
 }
 
-function seamIn(window: Window, pages: readonly Found[]): Seam | undefined {
-  const stored = pages.map(page => page.stored)
-  const values = stored.map(page => page.value)
-  const end = Math.min(window.offset + window.limit, newest(stored).value.total)
-  return seamOf(values, firstPageIndex(window) * pageSize, end)
-}
-
-function olderSide(pages: readonly Found[], { at }: Seam): number {
-  return pages[at]!.stored.storedAt <= pages[at + 1]!.stored.storedAt ? at : at + 1
-}
-
 function neverWhole(): ServiceError {
   const detail =
     'HelpCrunch keeps changing the total of this list; its parts never fitted together.'
   return new ServiceError('upstream_invalid_response', detail)
+}
+
+function storedOf(pages: readonly Found[]): readonly Stored<Page>[] {
+  return pages.map(page => page.stored)
 }
 
 function marked(pages: readonly Found[]): Found[] {

@@ -4,7 +4,12 @@
  */
 
 import type { Page } from '../page.ts'
-import { pageSize } from './windows.ts'
+import type { Stored } from '../ports.ts'
+import type { Window } from './lists.ts'
+import { firstPageIndex, newest, pageSize } from './windows.ts'
+
+/** Parts that disagree and are younger than this are not fetched again for it. */
+export const youngMs = 2000
 
 export interface Seam {
   /** `short`: page `at` lacks chats. `disagree`: pages `at` and `at + 1` do. */
@@ -18,7 +23,7 @@ export interface Seam {
  * @param firstOffset where the first of the adjacent pages starts
  * @param end where the window, or by the newest page the list, ends
  */
-export function seamOf(pages: readonly Page[], firstOffset: number, end: number): Seam | undefined {
+function seamOf(pages: readonly Page[], firstOffset: number, end: number): Seam | undefined {
   const short = pages.findIndex((page, at) => {
     const left = end - firstOffset - at * pageSize
     return page.count < Math.min(pageSize, left)
@@ -26,6 +31,18 @@ export function seamOf(pages: readonly Page[], firstOffset: number, end: number)
   if (short >= 0) return { kind: 'short', at: short }
   const odd = pages.slice(0, -1).findIndex((page, at) => disagree(page, pages[at + 1]!))
   return odd < 0 ? undefined : { kind: 'disagree', at: odd }
+}
+
+/** The same of the pages that a window is cut from. */
+export function seamIn(window: Window, stored: readonly Stored<Page>[]): Seam | undefined {
+  const values = stored.map(page => page.value)
+  const end = Math.min(window.offset + window.limit, newest(stored).value.total)
+  return seamOf(values, firstPageIndex(window) * pageSize, end)
+}
+
+/** Which of two pages that disagree is fetched again. */
+export function olderSide(stored: readonly Stored<Page>[], { at }: Seam): number {
+  return stored[at]!.storedAt <= stored[at + 1]!.storedAt ? at : at + 1
 }
 
 /** A list that shifted by one shows the last chat of a page again as the first of the next. */

@@ -28,7 +28,7 @@ import { ProtocolErrors, routerErrorHandler } from './protocol-errors.ts'
 import { checkRequest, originForm } from './request-checks.ts'
 import { decorateRequests } from './request-state.ts'
 import { shedding } from './shedding.ts'
-import { createTeamLimit } from './team-limit.ts'
+import { createTeamLimit, type TeamLimit } from './team-limit.ts'
 import { Teams } from './teams.ts'
 import { createWebhookRoutes } from './webhook-routes.ts'
 
@@ -52,6 +52,9 @@ export interface AppOptions {
 export interface CallersListener {
   readonly app: FastifyInstance
   readonly connections: Connections
+  /** Why a team's next request would be refused by its own limit, if it would. */
+  readonly teamRefusal: TeamLimit['refusal']
+  readonly cleanTarget: Redactor['cleanTarget']
 }
 
 /** How long a request may take to arrive, in milliseconds; slower ones are answered 408. */
@@ -104,11 +107,11 @@ export async function createApp(options: AppOptions): Promise<CallersListener> {
   describeOnly(app)
   decorateRequests(app)
   await describeRoutes(app)
-  await addGates(app, options, connections)
+  const teamRefusal = await addGates(app, options, connections)
   cleanBodies(app, redactor)
   addEnds(app, { ...options, connections, log, redactor })
   await addRoutes(app, { ...options, log })
-  return { app, connections }
+  return { app, connections, teamRefusal, cleanTarget: redactor.cleanTarget }
 }
 
 /** Schemas document; the rooms validate and chats pass through as bytes (see schemas.ts). */
@@ -117,12 +120,12 @@ function describeOnly(app: FastifyInstance): void {
   app.setSerializerCompiler(() => value => JSON.stringify(value))
 }
 
-/** What every request passes, in this order. */
+/** What every request passes, in this order; returns what the team's limit would say. */
 async function addGates(
   app: FastifyInstance,
   options: AppOptions,
   connections: Connections
-): Promise<void> {
+): Promise<TeamLimit['refusal']> {
   const { config, clock } = options
   const teams = new Teams(config.TEAM_TOKENS)
   app.addHook('onRequest', async (request, reply) => {
@@ -137,11 +140,12 @@ async function addGates(
     if (isOpen(request)) return
     request.team = teams.identify(request.headers.authorization, request.raw.rawHeaders)
   })
-  const checkLimit = await createTeamLimit(app, clock, config.TEAM_RATE_LIMIT)
+  const { check, refusal } = await createTeamLimit(app, clock, config.TEAM_RATE_LIMIT)
   app.addHook('onRequest', async (request, reply) => {
-    if (!isOpen(request)) await checkLimit(request, reply)
+    if (!isOpen(request)) await check(request, reply)
   })
   answerNoRoute(app)
+  return refusal
 }
 
 /** A body may be repeated as well, or sent on; a signed one is neither, and stays what was signed. */

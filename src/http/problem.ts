@@ -43,8 +43,7 @@ export function problemOf(
 }
 
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, error: ServiceError) {
-  const known = isForClients(request) && knownAs429.has(error.code)
-  const problem = problemOf(error, request.raw.url ?? '', known ? 429 : undefined)
+  const problem = problemOf(error, request.raw.url ?? '', statusOf(error, isForClients(request)))
   if (problem.retryAfter !== undefined) reply.header('retry-after', problem.retryAfter)
   if (error.code === 'unauthenticated' && !reply.hasHeader('www-authenticate')) {
     reply.header('www-authenticate', 'Bearer')
@@ -78,6 +77,11 @@ const codeByStatus: Record<number, ErrorCode | undefined> = {
 
 /** HelpCrunch clients, who live under /v1, know no 503 for a rate limit. */
 const knownAs429 = new Set<ErrorCode>(['budget_exhausted', 'upstream_rate_limited'])
+
+/** @param forClients whether it is told to a HelpCrunch client */
+export function statusOf({ code, kind }: ServiceError, forClients: boolean): number {
+  return forClients && knownAs429.has(code) ? 429 : kind.status
+}
 
 function isForClients({ routeOptions }: FastifyRequest): boolean {
   return routeOptions.url?.startsWith('/v1/') === true

@@ -14,18 +14,19 @@ const windowMs = 60_000
 type Count = { current: number; ttl: number }
 type Counted = (error: Error | null, count?: Count) => void
 
-/** A store class for the plugin, which constructs it itself; one key per team, so it stays small. */
-const countsOn = (clock: Clock) =>
-  class TeamCounts {
-    readonly #windows = new Map<string, { startedAt: number; count: number }>()
+/** By team. */
+type Windows = Map<string, { startedAt: number; count: number }>
 
+/** A store class for the plugin, which constructs it itself; one key per team, so it stays small. */
+const countsOn = (clock: Clock, windows: Windows) =>
+  class TeamCounts {
     /** Counts one request in the window that started with the key's first request. */
     incr(key: string, done: Counted): void {
       const now = clock.now()
-      let window = this.#windows.get(key)
+      let window = windows.get(key)
       if (!window || now >= window.startedAt + windowMs) {
         window = { startedAt: now, count: 0 }
-        this.#windows.set(key, window)
+        windows.set(key, window)
       }
       window.count++
       done(null, { current: window.count, ttl: window.startedAt + windowMs - now })
@@ -36,34 +37,44 @@ const countsOn = (clock: Clock) =>
     }
   }
 
-export type TeamLimit = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+export interface TeamLimit {
+  /** Counts a request; throws `team_rate_limited`. For a hook that runs once the team is known. */
+  readonly check: (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+  /** Why the team's next request would be refused, if it would; counts nothing. */
+  readonly refusal: (team: string) => ServiceError | undefined
+}
 
-/**
- * @param limit requests per minute and team; 0 turns the limit and its headers off
- * @returns a check that throws `team_rate_limited`, for a hook that runs once the team is known
- */
+/** @param limit requests per minute and team; 0 turns the limit and its headers off */
 export async function createTeamLimit(
   app: FastifyInstance,
   clock: Clock,
   limit: number
 ): Promise<TeamLimit> {
-  if (limit === 0) return async () => {}
+  if (limit === 0) return { check: async () => {}, refusal: () => undefined }
+  const windows: Windows = new Map()
   await app.register(fastifyRateLimit, {
     global: false,
     max: limit,
     timeWindow: windowMs,
     keyGenerator: request => request.team,
-    store: countsOn(clock)
+    store: countsOn(clock, windows)
   })
-  const check = app.createRateLimit()
+  const count = app.createRateLimit()
   const policy = `"team";q=${limit};w=${windowMs / 1000}`
-  return async (request, reply) => {
-    const seen = await check(request)
+  const check: TeamLimit['check'] = async (request, reply) => {
+    const seen = await count(request)
     if (seen.isAllowed) return
     reply.header('ratelimit-policy', policy)
     reply.header('ratelimit', `"team";r=${seen.remaining};t=${seen.ttlInSeconds}`)
     if (seen.isExceeded) throw exceeded(request.team, limit, seen.ttl)
   }
+  const refusal = (team: string) => {
+    const window = windows.get(team)
+    const leftMs = window ? window.startedAt + windowMs - clock.now() : 0
+    const isOver = window !== undefined && leftMs > 0 && window.count >= limit
+    return isOver ? exceeded(team, limit, leftMs) : undefined
+  }
+  return { check, refusal }
 }
 
 function exceeded(team: string, limit: number, retryAfterMs: number): ServiceError {

@@ -18,7 +18,7 @@ export interface Answers {
 }
 
 /** Stands for no team and for no route; no team can be called that. */
-export const none = '(none)'
+const none = '(none)'
 
 type Answered = Extract<Event, { type: 'http.answered' }>
 

@@ -27,6 +27,20 @@ export function estimateSendAt<Item extends Queued>(
   return playForward(outlook, horizon, next => next === item)
 }
 
+/** The same, and how many calls go before it; undefined if it is not sent by `horizon`. */
+export function estimateTurn<Item extends Queued>(
+  item: Item,
+  outlook: Outlook<Item>,
+  horizon: number
+): { readonly sendAt: number; readonly before: number } | undefined {
+  let before = 0
+  const sendAt = playForward(outlook, horizon, next => {
+    if (next !== item && next !== undefined) before++
+    return next === item
+  })
+  return sendAt < Infinity ? { sendAt, before } : undefined
+}
+
 /**
  * @returns the first instant at which a call of this class and team, coming only then, would be
  * sent at once, because whoever waits now was served or may not go; Infinity if not by `horizon`

@@ -5,12 +5,13 @@
 
 import type { Clock } from '../clock.ts'
 import type { ServiceError } from '../errors.ts'
-import type { ScheduleReport } from '../ports.ts'
+import type { CallProspect, ScheduleReport } from '../ports.ts'
 import { canMake } from './admission.ts'
 import type { Budget } from './budget.ts'
 import { estimateFreeAt, estimateSendAt, type Outlook } from './estimate.ts'
 import type { FairQueue } from './fair-queue.ts'
-import type { Resources, Shares } from './reserves.ts'
+import { type Asking, foreseeCalls } from './foresight.ts'
+import { hasPlace, type Places, type Resources, type Shares } from './reserves.ts'
 import type { Sends } from './sends.ts'
 import type { Waiting } from './waiting.ts'
 
@@ -75,6 +76,25 @@ export class Prospects {
     return estimateSendAt(waiting, this.#outlook(), horizon)
   }
 
+  /** What would become of calls that came now. */
+  foresee(asking: Asking, places: Places): readonly CallProspect[] {
+    const { brake } = this.#house.sends
+    const outlook = this.#outlook()
+    const { now, queue } = outlook
+    const mode = this.mode(now)
+    const refusal = (waitMs: number) => brake.refusal({ mode, waitMs, waiting: queue.length })
+    if (brake.refusesAll(now)) {
+      const refused = { refusal: refusal(brake.nextSendAt() - now), rule: 'brake' } as const
+      return asking.priorities.map(() => refused)
+    }
+    return foreseeCalls(asking, {
+      ...{ outlook, refusal, horizon: now + this.#horizonMs(now) },
+      hasPlace: line => hasPlace(asking.team, line, places),
+      rule: mode === 'open' ? 'deadline' : 'brake',
+      isProbing: mode === 'key-refused'
+    })
+  }
+
   /**
    * How long until one that comes back would be sent at once. Known for a moment: a crowd that is
    * refused together would else play the line forward for each.
@@ -85,11 +105,14 @@ export class Prospects {
     const key = `${priority} ${team}`
     const known = this.#freeAt.get(key)
     if (known && now - known.askedAt < freeKnownForMs) return Math.max(known.at - now, 0)
-    const isCutOff = this.mode(now) === 'cut-off'
-    const horizon = now + (isCutOff ? cutOffMs : horizonWindows * this.#options.windowMs)
+    const horizon = now + this.#horizonMs(now)
     const at = Math.min(estimateFreeAt({ priority, team }, outlook, horizon), horizon)
     this.#freeAt.set(key, { at, askedAt: now })
     return at - now
+  }
+
+  #horizonMs(now: number): number {
+    return this.mode(now) === 'cut-off' ? cutOffMs : horizonWindows * this.#options.windowMs
   }
 
   /**

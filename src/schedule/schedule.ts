@@ -12,6 +12,7 @@ import { ServiceError } from '../errors.ts'
 import {
   type Attempt,
   type Call,
+  type CallProspect,
   isInTime,
   type Need,
   type Priority,
@@ -22,6 +23,7 @@ import {
 } from '../ports.ts'
 import { alone, type Budget, type Spender } from './budget.ts'
 import { FairQueue, type Turn } from './fair-queue.ts'
+import type { Asking } from './foresight.ts'
 import { Prospects } from './prospects.ts'
 import { demandAt, hasPlace, judgeAt, levelAt, nextChangeAt, Shares } from './reserves.ts'
 import { retryDelayMs } from './retries.ts'
@@ -100,6 +102,13 @@ export class Schedule {
     const { brake, ledger } = this.#sends
     const now = this.#options.clock.now()
     return Math.min(ledger.used(now) / brake.bounds(now).limit, 1)
+  }
+
+  /** What would become of calls that came now; nothing becomes of any. */
+  foresee(asking: Asking): readonly CallProspect[] {
+    if (this.#drainedAfterMs === undefined) return this.#prospects.foresee(asking, this.#options)
+    const refusal = this.#shuttingDown()
+    return asking.priorities.map(() => ({ refusal, rule: 'shutting-down' }))
   }
 
   report(): ScheduleReport {

@@ -4,7 +4,8 @@
  */
 
 import t from 'tap'
-import { Cache, type Foresight } from '../../src/cache/cache.ts'
+import { Cache } from '../../src/cache/cache.ts'
+import type { Foresight } from '../../src/cache/foresight.ts'
 import { singleChat } from '../../src/chats/lists.ts'
 import { pageCall } from '../../src/chats/windows.ts'
 import { ServiceError } from '../../src/errors.ts'

@@ -4,7 +4,8 @@
  */
 
 import t from 'tap'
-import { Cache, type Foresight } from '../../src/cache/cache.ts'
+import { Cache } from '../../src/cache/cache.ts'
+import type { Foresight } from '../../src/cache/foresight.ts'
 import { formatCacheStatus } from '../../src/cache-status.ts'
 import type { Page } from '../../src/page.ts'
 import type { Need, Send, Stored } from '../../src/ports.ts'

@@ -97,7 +97,8 @@ export function sourceOf(fetch: (call: Call, need: Need) => Promise<Found>): Pag
 /** A shelf that keeps everything. */
 export function roomyShelf<Value>(): Shelf<Value> {
   const values = new Map<string, Value>()
-  return { get: key => values.get(key), set: (key, value) => !!values.set(key, value) }
+  const peek = (key: string) => values.get(key)
+  return { get: peek, peek, set: (key, value) => !!values.set(key, value) }
 }
 
 /** The chats of an answer, parsed. */
