@@ -29,6 +29,7 @@ import { anonymous } from './http/teams.ts'
 import { Audit } from './observe/audit.ts'
 import { Figures } from './observe/figures.ts'
 import { identityOf } from './observe/identity.ts'
+import { noteIncident } from './observe/incidents.ts'
 import type { Logger } from './observe/log.ts'
 import { createMetrics } from './observe/metrics.ts'
 import { statusOf } from './observe/status.ts'
@@ -86,7 +87,8 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       ...options,
       budget,
       attempt: upstream.attempt,
-      random: Math.random
+      random: Math.random,
+      onEvent: event => noteIncident(event, logger)
     })
   let goneAt: number | undefined
   const goneInMs = () => Math.max((goneAt ?? 0) - clock.now(), 0)
@@ -179,6 +181,8 @@ export interface RoomsOptions {
   readonly attempt: Attempt
   /** Uniform in [0, 1). */
   readonly random: () => number
+  /** Told of all that happens. */
+  readonly onEvent?: Emit
 }
 
 export interface Rooms {
@@ -206,6 +210,7 @@ export function joinRooms(options: RoomsOptions): Rooms {
   const emit: Emit = event => {
     audit.record(event)
     figures.record(event)
+    options.onEvent?.(event)
   }
   const schedule = new Schedule({
     clock,

@@ -116,7 +116,9 @@ t.test('where no token is asked for, everybody is the one team', async t => {
 
 t.test('a pause and a theft of the key are counted', async t => {
   const clock = new FakeClock()
-  const { get, service, simulator } = await startStack(t, { clock, env: { UPSTREAM_LIMIT: '12' } })
+  const { get, lines, service, simulator } = await startStack(t, {
+    ...{ clock, env: { UPSTREAM_LIMIT: '12' } }
+  })
   simulator.fault({ kind: 'status', status: 429, headers: { 'retry-after': '30' } })
   await read(get('/chats', { headers: { prefer: 'wait=1' } }))
   const { budget } = (await service.admin.inject('/status')).json()
@@ -126,6 +128,14 @@ t.test('a pause and a theft of the key are counted', async t => {
   t.match(body, /^helpcrunch_proxy_thefts_total 1$/m)
   t.match(body, /^helpcrunch_proxy_mode\{mode="paused"\} 1$/m)
   t.match(body, /^helpcrunch_proxy_mode\{mode="open"\} 0$/m)
+  const warnings = lines.map(line => JSON.parse(line)).filter(({ level }) => level === 40)
+  t.match(
+    warnings.filter(({ msg }) => msg !== 'request'),
+    [
+      { mode: 'paused', msg: /429/ },
+      { calls: 10, msg: /somebody else/ }
+    ]
+  )
 })
 
 t.test('the metrics have the same figures', async t => {
