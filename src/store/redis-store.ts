@@ -36,7 +36,7 @@ export interface RedisStoreOptions {
 const mostBytes = 8 * 1024 * 1024
 
 /** A store that comes and goes is not told of more often than this. */
-const quietMs = 10_000
+const quietMs = 5000
 
 export class RedisStore implements SharedStore {
   readonly namespace: string

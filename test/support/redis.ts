@@ -178,7 +178,7 @@ export async function startSentinel(
 
 /** Asks again and again; what happens in another process cannot be waited for otherwise. */
 export async function untilTrue(holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let left = 1000; left > 0; left--) {
+  for (let left = 3000; left > 0; left--) {
     if (await holds()) return
     await sleep(10)
   }
