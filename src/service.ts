@@ -9,8 +9,10 @@
 import type { FastifyInstance } from 'fastify'
 import { createAdminApp } from './admin/app.ts'
 import { Cache, storedBytes } from './cache/cache.ts'
+import { type Lifetimes, longestMs } from './cache/freshness.ts'
 import { everything } from './cache/invalidations.ts'
 import { MemoryStore } from './cache/memory-store.ts'
+import type { SharedCache } from './cache/shared-cache.ts'
 import { Chats } from './chats/chats.ts'
 import { completing } from './chats/completion.ts'
 import { pageTags, staleTags } from './chats/events.ts'
@@ -82,14 +84,15 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     maxBodyBytes: Math.floor(config.UPSTREAM_MAX_BODY_MB * megabyte)
   })
   const budget = await openBudget(options)
-  const { audit, chats, emit, exports, figures, invalidate, memory, prospect, schedule } =
-    joinRooms({
-      ...options,
-      budget,
-      attempt: upstream.attempt,
-      random: Math.random,
-      onEvent: event => noteIncident(event, logger)
-    })
+  const shared = await openSharedCache(options)
+  const rooms = joinRooms({
+    ...{ ...options, budget, shared },
+    attempt: upstream.attempt,
+    random: Math.random,
+    onEvent: event => noteIncident(event, logger)
+  })
+  const { audit, chats, emit, exports, figures, invalidate, memory, prospect, schedule } = rooms
+  shared?.start(rooms.makeStale)
   let goneAt: number | undefined
   const goneInMs = () => Math.max((goneAt ?? 0) - clock.now(), 0)
   const onEvent = (event: string, data: unknown) => invalidate(staleTags(event, data))
@@ -138,6 +141,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       operators.cut()
     },
     close: async () => {
+      shared?.stop()
       const closed = Promise.all([app.close(), admin.close()])
       // Operators may watch until the end, and not longer.
       operators.cut()
@@ -164,6 +168,25 @@ async function openBudget({ clock, config, journal, logger, store }: ServiceOpti
   })
 }
 
+/** The same, for pages. */
+async function openSharedCache({ clock, config, logger, store }: ServiceOptions) {
+  if (!store) return undefined
+  const { SharedCache } = await import('./cache/shared-cache.ts')
+  return new SharedCache({
+    ...{ clock, store, keepMs: longestMs(lifetimesOf(config)) },
+    maxBytes: config.CACHE_MAX_MB * megabyte,
+    warn: message => logger.warn(message)
+  })
+}
+
+function lifetimesOf(config: Config): Lifetimes {
+  return {
+    freshMs: config.CACHE_FRESH_SECONDS * 1000,
+    staleWhileRevalidateMs: config.CACHE_STALE_WHILE_REVALIDATE_SECONDS * 1000,
+    staleIfErrorMs: config.CACHE_STALE_IF_ERROR_SECONDS * 1000
+  }
+}
+
 /** What a successor needs to start, and over what its first callers are spread. */
 const startMs = 1000
 const spreadMs = 2000
@@ -183,6 +206,8 @@ export interface RoomsOptions {
   readonly random: () => number
   /** Told of all that happens. */
   readonly onEvent?: Emit
+  /** What this replica shares with others; undefined if it is the only one. */
+  readonly shared?: SharedCache | undefined
 }
 
 export interface Rooms {
@@ -196,13 +221,15 @@ export interface Rooms {
   readonly memory: MemoryStore
   /** What a window would come to now. */
   readonly prospect: (window: Window, need: Need) => WindowProspect
-  /** Makes stale whatever has one of these tags. */
+  /** Makes stale whatever has one of these tags, on all replicas. */
   readonly invalidate: (tags: readonly string[]) => void
+  /** The same, here, and since `at`. */
+  readonly makeStale: (tags: readonly string[], at: number) => void
 }
 
 /** Everything between the two listeners' ends: all that has a notion of time, and no socket. */
 export function joinRooms(options: RoomsOptions): Rooms {
-  const { config, clock, journal, attempt, budget = alone, random } = options
+  const { config, clock, journal, attempt, budget = alone, random, shared } = options
   const windowMs = config.UPSTREAM_WINDOW_SECONDS * 1000
   const weights = new Map(config.TEAM_TOKENS.map(team => [team.name, team.weight]))
   const audit = new Audit(windowMs)
@@ -234,11 +261,7 @@ export function joinRooms(options: RoomsOptions): Rooms {
     clock,
     store: memory.shelf('page', storedBytes),
     send: completing((call, need) => schedule.send(call, need)),
-    lifetimes: {
-      freshMs: config.CACHE_FRESH_SECONDS * 1000,
-      staleWhileRevalidateMs: config.CACHE_STALE_WHILE_REVALIDATE_SECONDS * 1000,
-      staleIfErrorMs: config.CACHE_STALE_IF_ERROR_SECONDS * 1000
-    },
+    lifetimes: lifetimesOf(config),
     random,
     tagsOf: pageTags,
     idle: schedule,
@@ -246,7 +269,8 @@ export function joinRooms(options: RoomsOptions): Rooms {
       adaptive: config.CACHE_ADAPTIVE,
       refreshAhead: config.CACHE_REFRESH_AHEAD,
       readAhead: config.CACHE_READ_AHEAD
-    }
+    },
+    shared
   })
   const chats = new Chats({
     clock,
@@ -265,12 +289,16 @@ export function joinRooms(options: RoomsOptions): Rooms {
       return { slots, free: Math.max(slots - used, 0), heldMs }
     }
   })
+  const makeStale = (tags: readonly string[], at: number) => {
+    cache.invalidate(tags, at)
+    chats.forgetEnds()
+  }
   const invalidate = (tags: readonly string[]) => {
     if (tags.length === 0) return
-    cache.invalidate(tags)
-    chats.forgetEnds()
+    makeStale(tags, clock.now())
+    shared?.announce(tags)
   }
   const look: Look = (call, need) => cache.look(call, need)
   const prospect: Rooms['prospect'] = (window, need) => chats.prospect(window, need, look)
-  return { chats, exports, schedule, audit, figures, emit, memory, prospect, invalidate }
+  return { chats, exports, schedule, audit, figures, emit, memory, prospect, invalidate, makeStale }
 }

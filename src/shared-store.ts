@@ -33,6 +33,8 @@ export interface ScriptCall {
   readonly args: readonly (string | number | Buffer)[]
   /** By default `storeTimeoutMs`. */
   readonly timeoutMs?: number
+  /** Strings in the answer come as `Buffer`s, because they may be anything. */
+  readonly asBytes?: boolean
 }
 
 /** Slower than this counts as gone. */

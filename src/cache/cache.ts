@@ -29,12 +29,15 @@ import {
   invalidated,
   type Lifetimes,
   satisfies,
+  shortened,
   stored,
   usableOf
 } from './freshness.ts'
 import { Invalidations } from './invalidations.ts'
 import { Recently } from './recently.ts'
 import { newsOf, Rhythm } from './rhythm.ts'
+import type { SharedCache } from './shared-cache.ts'
+import type { Foreign } from './shared-pages.ts'
 
 export interface CacheOptions {
   readonly clock: Clock
@@ -47,6 +50,8 @@ export interface CacheOptions {
   readonly tagsOf: (call: Call, page: Page) => Iterable<string>
   readonly idle: Idle
   readonly foresight: Foresight
+  /** What other replicas have; undefined if this is the only one. */
+  readonly shared?: Pick<SharedCache, 'fly'> | undefined
 }
 
 /** A request's own wishes force at most one call per page in this time. */
@@ -127,9 +132,9 @@ export class Cache implements PageSource {
     }
   }
 
-  /** Everything that has one of these tags is stale from now on. */
-  invalidate(tags: readonly string[]): void {
-    this.#invalidations.note(tags, this.#options.clock.now())
+  /** Everything that has one of these tags is stale from `at` on. */
+  invalidate(tags: readonly string[], at = this.#options.clock.now()): void {
+    this.#invalidations.note(tags, at)
   }
 
   /** The stored page, stale if it was invalidated since it was asked for. */
@@ -180,11 +185,14 @@ export class Cache implements PageSource {
 
   /** Whether reading the page now sets off its refresh; as long as it is fresh, from idle budget. */
   #isDue(page: Stored<Page>, team: string, now: number): boolean {
-    const { freshUntil, periodMs, refreshAt } = page
-    const { foresight, idle } = this.#options
-    const isAhead = foresight.refreshAhead && refreshAt <= freshUntil
-    if (now < refreshAt - (isAhead ? aheadPart * periodMs : 0)) return false
-    return now >= freshUntil || (this.#isShared(page) && idle.hasSlot(team, 'refresh'))
+    if (now < this.#dueAt(page)) return false
+    const { idle } = this.#options
+    return now >= page.freshUntil || (this.#isShared(page) && idle.hasSlot(team, 'refresh'))
+  }
+
+  #dueAt({ freshUntil, periodMs, refreshAt }: Stored<Page>): number {
+    const isAhead = this.#options.foresight.refreshAhead && refreshAt <= freshUntil
+    return refreshAt - (isAhead ? aheadPart * periodMs : 0)
   }
 
   /** A call that need not be yet is to serve many, unless most of the budget is free anyway. */
@@ -213,18 +221,43 @@ export class Cache implements PageSource {
     if (known && !collapsed) this.#refetched.note(keyOf(call), now)
     const own = { ...ownOf(need), hasFallback }
     try {
-      const landed = await this.#flights.join(keyOf(call), own, needs => this.#fly(call, needs))
+      const landed = await this.#flights.join(keyOf(call), own, needs =>
+        this.#fly(call, needs, page => this.#isWanted(page, call, need, now))
+      )
       const at = this.#invalidatedAt(call, landed.stored)
       // Who came after an event is not answered by a call from before it.
       if (collapsed && at !== undefined && at <= now) return this.fetch(call, need)
       const page = at === undefined ? landed.stored : invalidated(landed.stored, at)
-      const status = forwarded(reasonOf(known, now), landed, collapsed)
-      return { stored: page, status, timing: landed.timing }
+      if (landed.via === 'store') return this.#ofOthers(page, call, need, now)
+      const status = forwarded(reasonOf(known, now), landed, collapsed || landed.via === 'peer')
+      return { stored: page, status, ...(landed.timing && { timing: landed.timing }) }
     } catch (error) {
       const later = this.#options.clock.now()
-      if (!fallback || later >= fallback.errorUntil || !isOurTrouble(error)) throw error
-      return hit(fallback, later, error.code)
+      // Others may have had one that was too old to end the flight.
+      const old = usableOf(this.#lookup(call, need.team), need, later) ?? fallback
+      if (!old || later >= old.errorUntil || !isOurTrouble(error)) throw error
+      return hit(old, later, error.code)
     }
+  }
+
+  /** What others had stored ended the flight; who boarded it may have wished for something else. */
+  #ofOthers(page: Stored<Page>, call: Call, need: Need, since: number): Found | Promise<Found> {
+    if (!this.#isWanted(page, call, need, since)) return this.fetch(call, need)
+    const now = this.#options.clock.now()
+    if (this.#isDue(page, need.team, now)) this.#refreshBehind(call, need.team, page)
+    return hit(page, now, 'shared')
+  }
+
+  /** Whether a page of other replicas, asked for at `since`, spares the call. */
+  #isWanted(page: Stored<Page>, call: Call, need: Need, since: number): boolean {
+    const { noCache, ...conditions } = need.conditions ?? {}
+    const now = this.#options.clock.now()
+    if (this.#isOld(page, now)) return false
+    // What was fetched after the request came is as new as a call of its own would bring.
+    const notBefore = noCache ? Math.max(since, conditions.notBefore ?? since) : undefined
+    const wishes = { ...conditions, ...(notBefore !== undefined && { notBefore }) }
+    const wished = need.conditions ? { ...need, conditions: wishes } : need
+    return this.#mayServe(page, call, wished, now)
   }
 
   /** One refresh behind the answer. */
@@ -244,10 +277,41 @@ export class Cache implements PageSource {
 
   /** Whether it succeeds is nobody's concern but the next reader's. */
   #launchUnasked(call: Call, need: Need): void {
-    this.#flights.join(keyOf(call), need, own => this.#fly(call, own)).catch(() => {})
+    const isNews = (page: Stored<Page>) => this.#options.clock.now() < this.#dueAt(page)
+    this.#flights.join(keyOf(call), need, own => this.#fly(call, own, isNews)).catch(() => {})
   }
 
-  async #fly(call: Call, need: Need): Promise<Landed> {
+  /** @param accepts whether a page that other replicas have is what it is for */
+  #fly(call: Call, need: Need, accepts: (page: Stored<Page>) => boolean): Promise<Landed> {
+    const { shared } = this.#options
+    if (!shared) return this.#send(call, need)
+    return shared.fly(keyOf(call), need, {
+      adopt: page => this.#adopt(call, need.team, page),
+      accepts,
+      call: own => this.#send(call, own)
+    })
+  }
+
+  /** Keeps what another replica fetched, for no longer than if it had been fetched here. */
+  #adopt(call: Call, team: string, page: Foreign): Stored<Page> {
+    const { lifetimes, store } = this.#options
+    const known = this.#lookup(call, team)
+    if (known && known.requestedAt >= page.requestedAt) return known
+    const isSame = known?.value.bytes.equals(page.value.bytes) === true
+    const response = shortened(
+      {
+        ...page,
+        value: isSame ? known.value : page.value,
+        version: isSame ? known.version : ++this.#versions
+      },
+      page.value.isAbsent ? briefly(lifetimes) : lifetimes
+    )
+    store.set(keyOf(call), response, team)
+    const at = this.#invalidatedAt(call, response)
+    return at === undefined ? response : invalidated(response, at)
+  }
+
+  async #send(call: Call, need: Need): Promise<Landed> {
     const { clock, lifetimes, random, send, store } = this.#options
     const askedAt = clock.now()
     // What happened while it waited for its turn, or before it was repeated, it knows of.

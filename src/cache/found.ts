@@ -13,7 +13,10 @@ import { satisfies } from './freshness.ts'
 export interface Landed {
   readonly stored: Stored<Page>
   readonly kept: boolean
-  readonly timing: Timing
+  /** If it was a call of ours. */
+  readonly timing?: Timing
+  /** Where it came from otherwise: it was there, or another replica's call brought it. */
+  readonly via?: 'store' | 'peer'
 }
 
 /** No call is made for it, not even behind the answer. */

@@ -15,6 +15,12 @@ export interface Lifetimes {
 /** Pages that were loaded together must not expire together: up to this part of a lifetime less. */
 const jitterPart = 0.1
 
+/** How long any response may be served at all. */
+export function longestMs(lifetimes: Lifetimes): number {
+  const { freshMs, staleIfErrorMs, staleWhileRevalidateMs } = lifetimes
+  return freshMs + Math.max(staleWhileRevalidateMs, staleIfErrorMs)
+}
+
 /** That there is no such chat is believed for a moment only, and never past it. */
 export function briefly({ freshMs }: Lifetimes): Lifetimes {
   return {
@@ -53,6 +59,21 @@ export function stored<Value>(arrival: Arrival<Value>, lifetimes: Lifetimes): St
     errorUntil: freshUntil + Math.max(lifetimes.staleWhileRevalidateMs, lifetimes.staleIfErrorMs),
     periodMs,
     refreshAt: now + periodMs * spread
+  }
+}
+
+/** The same response, if others stored it for longer than it would be here. */
+export function shortened<Value>(response: Stored<Value>, lifetimes: Lifetimes): Stored<Value> {
+  const freshUntil = Math.min(response.freshUntil, response.storedAt + lifetimes.freshMs)
+  const errorMs = Math.max(lifetimes.staleWhileRevalidateMs, lifetimes.staleIfErrorMs)
+  return {
+    ...response,
+    freshUntil,
+    revalidateUntil: Math.min(
+      response.revalidateUntil,
+      freshUntil + lifetimes.staleWhileRevalidateMs
+    ),
+    errorUntil: Math.min(response.errorUntil, freshUntil + errorMs)
   }
 }
 

@@ -15,9 +15,12 @@ export class Invalidations {
   readonly #lastAt = new Map<string, number>()
   #latestAt = -Infinity
 
+  /** @param now or earlier, if others knew of it before */
   note(tags: Iterable<string>, now: number): void {
-    for (const tag of tags) this.#lastAt.set(tag, now)
-    this.#latestAt = now
+    for (const tag of tags) {
+      this.#lastAt.set(tag, Math.max(now, this.#lastAt.get(tag) ?? -Infinity))
+    }
+    this.#latestAt = Math.max(now, this.#latestAt)
     if (this.#lastAt.size <= mostTags) return
     this.#lastAt.clear()
     this.#lastAt.set(everything, now)

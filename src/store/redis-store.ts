@@ -90,20 +90,23 @@ export class RedisStore implements SharedStore {
   }
 
   async run(script: Script, call: ScriptCall): Promise<unknown> {
-    const { args, keys, timeoutMs = storeTimeoutMs } = call
-    const rest = [keys.length, ...keys, ...args] as const
+    const { args, asBytes, keys, timeoutMs = storeTimeoutMs } = call
+    const rest = [keys.length, ...keys, ...args]
+    const send = (name: 'EVAL' | 'EVALSHA', script: string) =>
+      this.#send(
+        redis =>
+          asBytes ? redis.callBuffer(name, script, ...rest) : redis.call(name, script, ...rest),
+        timeoutMs
+      )
     try {
-      return await this.#send(redis => redis.evalsha(this.#shaOf(script), ...rest), timeoutMs)
+      return await send('EVALSHA', this.#shaOf(script))
     } catch (error) {
       if (!(error instanceof StoreError) || !error.message.startsWith('NOSCRIPT')) throw error
-      return this.#send(redis => redis.eval(script.lua, ...rest), timeoutMs)
+      return send('EVAL', script.lua)
     }
   }
 
   async read(key: string, timeoutMs = readTimeoutMs): Promise<Buffer | undefined> {
-    if (this.#health.isSlow && timeoutMs < storeTimeoutMs) {
-      throw new StoreError('unsent', 'the store is slow')
-    }
     const bytes = await this.#send(redis => redis.getrangeBuffer(key, 0, mostBytes - 1), timeoutMs)
     return bytes.length === 0 ? undefined : bytes
   }
@@ -132,6 +135,9 @@ export class RedisStore implements SharedStore {
 
   async #send<Reply>(command: Command<Reply>, timeoutMs: number): Promise<Reply> {
     if (!this.isUp) throw new StoreError('unsent', 'the store does not answer')
+    if (this.#health.isSlow && timeoutMs < storeTimeoutMs) {
+      throw new StoreError('unsent', 'the store is slower than that')
+    }
     try {
       return await this.#commands.send(command, timeoutMs)
     } catch (error) {

@@ -10,6 +10,7 @@ import { parseConfig, secretsOf } from '../../src/config.ts'
 import { createLogger } from '../../src/observe/log.ts'
 import { noJournal } from '../../src/schedule/journal.ts'
 import { createService, type Service } from '../../src/service.ts'
+import type { SharedStore } from '../../src/shared-store.ts'
 
 export const apiKey = 'HCKEY-canary-5f1d0c0ffee'
 export const tokens = {
@@ -21,6 +22,10 @@ export interface StackOptions {
   readonly env?: Record<string, string>
   readonly upstream?: Partial<Settings>
   readonly clock?: Clock
+  /** One that others stand in front of as well; by default one of its own. */
+  readonly simulator?: Simulator
+  /** What this replica shares with others. */
+  readonly store?: SharedStore
 }
 
 export interface Stack {
@@ -35,7 +40,9 @@ export interface Stack {
 }
 
 export async function startStack(t: Test, options: StackOptions = {}): Promise<Stack> {
-  const simulator = await startSimulator({ chats: 435, apiKey, latencyMs: 0, ...options.upstream })
+  const simulator =
+    options.simulator ??
+    (await startSimulator({ chats: 435, apiKey, latencyMs: 0, ...options.upstream }))
   const lines: string[] = []
   const config = parseConfig({
     HELPCRUNCH_API_KEY: apiKey,
@@ -54,12 +61,13 @@ export async function startStack(t: Test, options: StackOptions = {}): Promise<S
     destination: { write: line => void lines.push(line) }
   })
   const clock = options.clock ?? systemClock
-  const service = await createService({ config, clock, logger, journal: noJournal })
+  const { store } = options
+  const service = await createService({ config, clock, logger, journal: noJournal, store })
   const url = await service.app.listen({ host: '127.0.0.1', port: 0 })
   t.teardown(async () => {
     service.app.server.closeAllConnections()
     await service.close()
-    await simulator.close()
+    if (!options.simulator) await simulator.close()
   })
   const get = (path: string, init: RequestInit = {}) =>
     fetch(url + path, {

@@ -1,0 +1,208 @@
+/**
+ * Pages in the store that replicas share, and who fetches which. What is there is used only if it
+ * is a page of this key, whole, and of this era of the store's clock; whatever else is there is
+ * deleted, told once in a while, and no page.
+ */
+
+import { createHash } from 'node:crypto'
+import type { Clock } from '../clock.ts'
+import type { Page } from '../page.ts'
+import type { Priority, Stored } from '../ports.ts'
+import type { SharedStore } from '../shared-store.ts'
+import { headLength, readHead, type SharedPage, seal, unseal, writeHead } from './envelope.ts'
+import type { Link } from './shared-link.ts'
+import {
+  approachScript,
+  discardScript,
+  holdScript,
+  putScript,
+  releaseScript
+} from './shared-scripts.ts'
+
+/** A page as it is stored here, but for its version, which is this replica's own. */
+export type Foreign = Omit<Stored<Page>, 'version'>
+
+export type Approach =
+  /** `page` is undefined if what is there is not one; either way `head` tells it from others. */
+  | { readonly kind: 'page'; readonly head: Buffer; readonly page: Foreign | undefined }
+  /** Nobody else fetches it as long as the lease is held. */
+  | { readonly kind: 'claimed'; readonly lease: Lease }
+  /** Another replica does; `isSent` once its call has left. */
+  | { readonly kind: 'held'; readonly forMs: number; readonly isSent: boolean }
+
+export interface Lease {
+  readonly id: string
+  readonly token: number
+  readonly priority: Priority
+}
+
+export interface SharedPagesOptions {
+  readonly store: SharedStore
+  readonly clock: Clock
+  readonly link: Link
+  /** Bytes that all pages may take in the store. */
+  readonly maxBytes: number
+  readonly warn: (message: string) => void
+}
+
+/** A caller waits no longer for the store. */
+const patienceMs = 50
+
+/** A holder that is gone is succeeded after this; it says three times in this that it is not. */
+export const leaseMs = 3000
+
+/** A larger page, compressed, is not shared. */
+const largestBytes = 4 * 1024 * 1024
+
+/** Damage is told no more often than this. */
+const tellEveryMs = 60_000
+
+const classes: Readonly<Record<Priority, number>> = { bulk: 0, refresh: 1, interactive: 2 }
+
+export class SharedPages {
+  readonly #options: SharedPagesOptions
+  #toldAt = -Infinity
+
+  constructor(options: SharedPagesOptions) {
+    this.#options = options
+  }
+
+  /** What messages call a key. */
+  idOf(key: string): string {
+    return createHash('sha256').update(key).digest('hex').slice(0, 32)
+  }
+
+  /**
+   * @param seen the head of what was there before and is of no use
+   * @returns undefined if the store does not answer in time: then everybody is by himself
+   */
+  async approach(
+    key: string,
+    seen: Buffer | undefined,
+    priority: Priority
+  ): Promise<Approach | undefined> {
+    const { link } = this.#options
+    if (!link.isUp) return undefined
+    const id = this.idOf(key)
+    const args = [
+      ...[seen ?? '', leaseMs, link.owner, classes[priority]],
+      ...[largestBytes, link.channel, id]
+    ]
+    const call = { keys: this.#keys(id), args, timeoutMs: patienceMs }
+    try {
+      const [kind, first, second, word] = await link.exchange(approachScript, call)
+      switch (String(kind)) {
+        case 'page':
+          return await this.#opened(key, first as Buffer)
+        case 'held':
+          if (String(word)) this.#tell()
+          return { kind: 'held', forMs: Number(first), isSent: String(second) === 'sent' }
+        default:
+          if (String(second)) this.#tell()
+          return { kind: 'claimed', lease: { id, token: Number(first), priority } }
+      }
+    } catch {
+      return undefined
+    }
+  }
+
+  /** Keeps it for all replicas, if it is newer than what they have, and gives the lease back. */
+  async put(key: string, stored: Foreign, { id, token }: Lease): Promise<void> {
+    const { clock, link, maxBytes, store } = this.#options
+    const lifetimeMs = Math.floor(stored.errorUntil - clock.now())
+    const { era, storeClock } = link
+    if (era === undefined || lifetimeMs < 1) return this.#gaveUp(id, token)
+    const shared = moved(stored, at => storeClock.toStore(at))
+    const head = { requestedAt: shared.requestedAt, token, era }
+    const bytes = await seal(key, head, shared)
+    if (bytes.length > largestBytes) return this.#gaveUp(id, token)
+    const written = readHead(Buffer.from(writeHead(head)))!
+    const args = [
+      ...[...link.common, era, '', bytes, lifetimeMs, maxBytes],
+      ...[token, written.requestedAt, link.channel, `done ${id}`]
+    ]
+    await store.run(putScript, { keys: this.#keys(id), args })
+  }
+
+  /** @param says what to tell those who wait */
+  async release({ id, token }: Lease, says: string): Promise<void> {
+    const { link, store } = this.#options
+    await store.run(releaseScript, {
+      keys: [link.key(`cache:lease:${id}`)],
+      args: [token, link.channel, says]
+    })
+  }
+
+  /** Says that the holder is still there. */
+  async hold({ id, priority, token }: Lease, isSent: boolean, says = ''): Promise<void> {
+    const { link, store } = this.#options
+    const state = isSent ? 'sent' : 'waiting'
+    await store.run(holdScript, {
+      keys: [link.key(`cache:lease:${id}`)],
+      args: [token, classes[priority], state, link.owner, leaseMs, link.channel, says]
+    })
+  }
+
+  #gaveUp(id: string, token: number): Promise<void> {
+    return this.release({ id, token, priority: 'bulk' }, `done ${id}`)
+  }
+
+  #keys(id: string): string[] {
+    const { link } = this.#options
+    const names = ['cache:index', 'cache:sizes', `cache:page:${id}`, `cache:lease:${id}`]
+    return [...link.commonKeys, ...names.map(name => link.key(name))]
+  }
+
+  async #opened(key: string, bytes: Buffer): Promise<Approach> {
+    const { clock, link } = this.#options
+    const head = bytes.subarray(0, headLength)
+    const { era, storeClock } = link
+    const known = readHead(bytes)
+    // Its instants were told by another clock, and nobody knows how old it is.
+    if (known && known.era !== era) return { kind: 'page', head, page: undefined }
+    const shared = await unseal(key, bytes)
+    if (!shared) {
+      this.#discard(key, head)
+      return { kind: 'page', head, page: undefined }
+    }
+    const page = movedHere(shared, at => storeClock.earliestHere(at))
+    return { kind: 'page', head, page: page.storedAt > clock.now() ? undefined : page }
+  }
+
+  #discard(key: string, head: Buffer): void {
+    const { link, store } = this.#options
+    this.#tell()
+    const keys = [link.key(`cache:page:${this.idOf(key)}`)]
+    store.run(discardScript, { keys, args: [head] }).catch(() => {})
+  }
+
+  #tell(): void {
+    const { clock, warn } = this.#options
+    const now = clock.now()
+    if (now < this.#toldAt + tellEveryMs) return
+    this.#toldAt = now
+    warn('the store held something that is no page of this version; it was deleted')
+  }
+}
+
+function moved({ value, ...instants }: Foreign, move: (at: number) => number): SharedPage {
+  return { page: value, ...movedInstants(instants, move) }
+}
+
+function movedHere({ page, ...instants }: SharedPage, move: (at: number) => number): Foreign {
+  return { value: page, ...movedInstants(instants, move) }
+}
+
+type Instants = Omit<SharedPage, 'page'>
+
+function movedInstants(instants: Instants, move: (at: number) => number): Instants {
+  return {
+    requestedAt: move(instants.requestedAt),
+    storedAt: move(instants.storedAt),
+    freshUntil: move(instants.freshUntil),
+    revalidateUntil: move(instants.revalidateUntil),
+    errorUntil: move(instants.errorUntil),
+    refreshAt: move(instants.refreshAt),
+    periodMs: instants.periodMs
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * Replicas and a store that is away, emptied, slow, on another clock or out of room, and messages
+ * and leaders that get lost: it costs calls and time, never an answer.
+ */
+
+import t from 'tap'
+import { needsRedis, startRedis, untilTrue } from '../support/redis.ts'
+import {
+  ask,
+  deaf,
+  page,
+  pageKeys,
+  type Replica,
+  startReplicas,
+  wipe
+} from '../support/sharing-services.ts'
+
+needsRedis(t)
+
+const target = page(0)
+
+const untilShared = (server: Parameters<typeof pageKeys>[0]) =>
+  untilTrue(async () => (await pageKeys(server)).length === 1)
+
+t.test('clocks of machines that are minutes apart make no page younger or older', async t => {
+  const server = await startRedis(t)
+  const { simulator, replicas } = await startReplicas(t, {
+    urls: Array(3).fill(server.url),
+    skewsMs: [0, 300_000, -300_000],
+    env: { CACHE_FRESH_SECONDS: '6' }
+  })
+  const [first, second, third] = replicas as [Replica, Replica, Replica]
+  await ask(first, target)
+  await untilShared(server)
+  for (const replica of [second, third]) {
+    const { ageSeconds, cache } = await ask(replica, target)
+    t.match(cache, /hit; ttl=[0-6]; detail=shared/)
+    t.ok(ageSeconds <= 6)
+  }
+  t.equal(simulator.hits(), 1)
+  // It grows old on all of them within the same seconds, whatever their clocks show.
+  const young = { headers: { 'cache-control': 'only-if-cached, max-age=6' } }
+  await untilTrue(async () => (await ask(second, target, young)).status === 504)
+  await untilTrue(async () => (await ask(third, target, young)).status === 504)
+  t.ok((await ask(first, target)).ageSeconds < 12)
+})
+
+t.test('who hears no messages learns what is stale all the same', async t => {
+  const server = await startRedis(t)
+  const { simulator, replicas } = await startReplicas(t, {
+    urls: Array(2).fill(server.url),
+    patience: 1,
+    seenThrough: store => deaf(store)
+  })
+  const [first, second] = replicas
+  await ask(first, target)
+  await untilShared(server)
+  await ask(second, target)
+  const before = simulator.hits()
+  await wipe(first)
+  await untilTrue(async () => (await ask(second, target)).cache.includes('fwd=stale'))
+  t.equal(simulator.hits(), before + 1)
+})
+
+t.test('what was stale while the store was away is told when it is back', async t => {
+  const server = await startRedis(t)
+  const { replicas } = await startReplicas(t, { urls: Array(2).fill(server.url) })
+  const [first, second] = replicas
+  await ask(first, target)
+  await untilShared(server)
+  await ask(second, target)
+  await server.kill()
+  await untilTrue(() => !first.store.isUp && !second.store.isUp)
+  await wipe(first)
+  t.match((await ask(second, target)).cache, /hit; ttl=\d/, 'it cannot know yet')
+  await server.start()
+  await untilTrue(async () => (await ask(second, target)).cache.includes('fwd=stale'))
+  t.equal((await ask(first, target)).status, 200)
+})
+
+t.test('a page stays no longer than any window allows, and all within their room', async t => {
+  const server = await startRedis(t)
+  const { replicas } = await startReplicas(t, {
+    urls: Array(2).fill(server.url),
+    env: {
+      ...{ CACHE_FRESH_SECONDS: '20', CACHE_STALE_WHILE_REVALIDATE_SECONDS: '5' },
+      ...{ CACHE_STALE_IF_ERROR_SECONDS: '40', CACHE_MAX_MB: '0.1' }
+    },
+    upstream: { chats: 2500 }
+  })
+  const [first] = replicas
+  for (let number = 0; number < 20; number++) await ask(first, page(number))
+  await untilTrue(() => first.asked.filter(name => name === 'cache put').length === 20)
+  const keys = await pageKeys(server)
+  t.ok(keys.length >= 2 && keys.length < 20, `${keys.length} pages are there`)
+  let bytes = 0
+  for (const key of keys) {
+    t.ok(Number(await server.ask('PTTL', key)) <= 60_000)
+    bytes += Number(await server.ask('STRLEN', key))
+  }
+  t.ok(bytes <= 0.1 * 1024 * 1024)
+  const counted = Number(await server.ask('HGET', `${first.store.namespace}cache`, 'bytes'))
+  t.ok(counted >= bytes && counted <= 0.1 * 1024 * 1024)
+})
+
+t.test('a store that is emptied costs calls and nothing else', async t => {
+  const server = await startRedis(t)
+  const { simulator, replicas } = await startReplicas(t, { urls: Array(2).fill(server.url) })
+  const [first, second] = replicas
+  await ask(first, target)
+  await untilShared(server)
+  await server.ask('FLUSHALL')
+  t.equal((await ask(second, target)).status, 200)
+  t.equal(simulator.hits(), 2)
+  await untilShared(server)
+  t.match((await ask(first, target)).cache, /hit/)
+})
+
+t.test(
+  'without the store each replica is by itself, and does not ask it again and again',
+  async t => {
+    const server = await startRedis(t)
+    const { simulator, replicas } = await startReplicas(t, {
+      urls: Array(2).fill(server.url),
+      patience: 1
+    })
+    const [first, second] = replicas
+    server.pause()
+    const answers = await Promise.all([ask(first, target), ask(second, target)])
+    t.same(
+      answers.map(({ status }) => status),
+      [200, 200]
+    )
+    t.equal(simulator.hits(), 2)
+    await untilTrue(() => !first.store.isUp && !second.store.isUp)
+    const asked = first.asked.length
+    t.equal((await ask(first, page(1))).status, 200)
+    t.equal(first.asked.length, asked)
+    server.resume()
+  }
+)
+
+t.test('a leader that is gone is succeeded, with one more call', async t => {
+  const server = await startRedis(t)
+  const { simulator, replicas } = await startReplicas(t, { urls: Array(2).fill(server.url) })
+  const [first, second] = replicas
+  simulator.fault({ kind: 'hang' })
+  const lost = ask(first, target).catch(() => undefined)
+  await untilTrue(() => simulator.hits() === 1)
+  first.store.close()
+  t.equal((await ask(second, target)).status, 200)
+  t.equal(simulator.hits(), 2)
+  simulator.faultAll({ kind: 'status', status: 400 })
+  await lost
+})
+
+t.test(
+  'a failed call is told to those who wait on all replicas, and repeated for none',
+  async t => {
+    const server = await startRedis(t)
+    const { simulator, replicas } = await startReplicas(t, {
+      urls: Array(3).fill(server.url),
+      env: { UPSTREAM_TIMEOUT_SECONDS: '0.7' }
+    })
+    simulator.faultAll({ kind: 'hang' })
+    const answers = await Promise.all(replicas.map(replica => ask(replica, target)))
+    t.ok(answers.every(({ status }) => status === 504))
+    t.ok(simulator.hits() <= 2, 'the call, and its one repetition')
+  }
+)
