@@ -97,7 +97,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const goneInMs = () => Math.max((goneAt ?? 0) - clock.now(), 0)
   const onEvent = (event: string, data: unknown) => invalidate(staleTags(event, data))
   const { app, cleanTarget, connections, teamRefusal } = await createApp({
-    ...{ config, clock, logger, chats, emit, exports, onEvent },
+    ...{ config, clock, logger, chats, emit, exports, onEvent, store: options.store },
     draining: () => goneAt !== undefined,
     successorInMs: () => goneInMs() + startMs + Math.random() * spreadMs,
     mostConnections: connectionLimit(config.UPSTREAM_CONCURRENCY)

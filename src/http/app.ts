@@ -14,6 +14,7 @@ import { type Config, secretsOf } from '../config.ts'
 import type { Logger } from '../observe/log.ts'
 import { createRedactor, type Redactor } from '../observe/redact.ts'
 import type { Emit } from '../ports.ts'
+import type { SharedStore } from '../shared-store.ts'
 import { aboutRoutes } from './about-routes.ts'
 import { AccessLog } from './access-log.ts'
 import { allowedMethods, methodTable } from './allowed-methods.ts'
@@ -47,6 +48,8 @@ export interface AppOptions {
   readonly successorInMs: () => number
   /** Connections at once. */
   readonly mostConnections: number
+  /** What replicas share. */
+  readonly store?: SharedStore | undefined
 }
 
 export interface CallersListener {
@@ -140,7 +143,8 @@ async function addGates(
     if (isOpen(request)) return
     request.team = teams.identify(request.headers.authorization, request.raw.rawHeaders)
   })
-  const { check, refusal } = await createTeamLimit(app, clock, config.TEAM_RATE_LIMIT)
+  const limit = config.TEAM_RATE_LIMIT
+  const { check, refusal } = await createTeamLimit(app, clock, limit, options.store)
   app.addHook('onRequest', async (request, reply) => {
     if (!isOpen(request)) await check(request, reply)
   })

@@ -8,31 +8,20 @@ import fastifyRateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
-
-const windowMs = 60_000
+import type { SharedStore } from '../shared-store.ts'
+import { TeamCounts, windowMs } from './team-counts.ts'
 
 type Count = { current: number; ttl: number }
 type Counted = (error: Error | null, count?: Count) => void
 
-/** By team. */
-type Windows = Map<string, { startedAt: number; count: number }>
-
-/** A store class for the plugin, which constructs it itself; one key per team, so it stays small. */
-const countsOn = (clock: Clock, windows: Windows) =>
-  class TeamCounts {
-    /** Counts one request in the window that started with the key's first request. */
-    incr(key: string, done: Counted): void {
-      const now = clock.now()
-      let window = windows.get(key)
-      if (!window || now >= window.startedAt + windowMs) {
-        window = { startedAt: now, count: 0 }
-        windows.set(key, window)
-      }
-      window.count++
-      done(null, { current: window.count, ttl: window.startedAt + windowMs - now })
+/** A store class for the plugin, which constructs it itself. */
+const countsIn = (counts: TeamCounts) =>
+  class PluginStore {
+    incr(team: string, done: Counted): void {
+      done(null, counts.count(team))
     }
 
-    child(): TeamCounts {
+    child(): PluginStore {
       return this
     }
   }
@@ -44,20 +33,25 @@ export interface TeamLimit {
   readonly refusal: (team: string) => ServiceError | undefined
 }
 
-/** @param limit requests per minute and team; 0 turns the limit and its headers off */
+/**
+ * @param limit requests per minute and team; 0 turns the limit and its headers off
+ * @param store through which replicas tell each other what they counted
+ */
 export async function createTeamLimit(
   app: FastifyInstance,
   clock: Clock,
-  limit: number
+  limit: number,
+  store?: SharedStore
 ): Promise<TeamLimit> {
   if (limit === 0) return { check: async () => {}, refusal: () => undefined }
-  const windows: Windows = new Map()
+  const counts = new TeamCounts(clock, store)
+  app.addHook('onClose', async () => counts.stop())
   await app.register(fastifyRateLimit, {
     global: false,
     max: limit,
     timeWindow: windowMs,
     keyGenerator: request => request.team,
-    store: countsOn(clock, windows)
+    store: countsIn(counts)
   })
   const count = app.createRateLimit()
   const policy = `"team";q=${limit};w=${windowMs / 1000}`
@@ -69,10 +63,8 @@ export async function createTeamLimit(
     if (seen.isExceeded) throw exceeded(request.team, limit, seen.ttl)
   }
   const refusal = (team: string) => {
-    const window = windows.get(team)
-    const leftMs = window ? window.startedAt + windowMs - clock.now() : 0
-    const isOver = window !== undefined && leftMs > 0 && window.count >= limit
-    return isOver ? exceeded(team, limit, leftMs) : undefined
+    const { current, ttl } = counts.peek(team)
+    return current >= limit ? exceeded(team, limit, ttl) : undefined
   }
   return { check, refusal }
 }
