@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import { needsRedis, startRedis, untilTrue } from '../support/redis.ts'
-import { ask, type Replica, startReplicas } from '../support/replicas.ts'
+import { ask, type Replica, startReplicas } from '../support/sharing-services.ts'
 import { tokens } from '../support/stack.ts'
 
 needsRedis(t)
