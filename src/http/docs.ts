@@ -9,16 +9,16 @@ import fastifySwaggerUi from '@fastify/swagger-ui'
 import type { FastifyError, FastifyInstance } from 'fastify'
 import about from '../../package.json' with { type: 'json' }
 import { ServiceError } from '../errors.ts'
+import { introduction } from './docs-text.ts'
+import { finished } from './openapi-document.ts'
 
 const openapi = {
   openapi: '3.1.0',
   info: {
     title: 'helpcrunch-proxy',
     version: about.version,
-    description:
-      'A caching proxy that keeps one HelpCrunch API key, and its 120 calls a minute, for many ' +
-      'callers. Every route also answers under `/v1`, so a HelpCrunch client moves over by ' +
-      'changing its base URL and its token.'
+    license: { name: 'All rights reserved', identifier: 'LicenseRef-Unlicensed' },
+    description: introduction
   },
   servers: [{ url: '/' }, { url: '/v1', description: 'For HelpCrunch clients.' }],
   tags: [
@@ -43,6 +43,8 @@ const contentPolicy =
 export async function describeRoutes(app: FastifyInstance): Promise<void> {
   await app.register(fastifySwagger, {
     openapi,
+    transformObject: given =>
+      'openapiObject' in given ? finished(given.openapiObject) : given.swaggerObject,
     // The same routes under /v1 are the second server, not further paths.
     transform: ({ schema, url }) => ({
       schema: { ...schema, hide: schema?.hide || url.startsWith('/v1') },

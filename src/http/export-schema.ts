@@ -6,6 +6,7 @@ import { mostPerTeam } from '../chats/export/exports.ts'
 import { formatNames } from '../chats/export/formats.ts'
 import { mostAfter } from '../chats/export/query.ts'
 import { largestOffset } from '../chats/query.ts'
+import { chatBody } from './read-schemas.ts'
 import {
   callCodes,
   commonHeaders,
@@ -21,8 +22,6 @@ const summary = Type.Object({
   total: Type.Integer({ description: 'Chats in the list when its end was read.' }),
   complete: Type.Literal(true)
 })
-
-const chat = Type.Object({}, { additionalProperties: true, description: 'As HelpCrunch sent it.' })
 
 const querystring = Type.Object({
   format: Type.Optional(oneOf(formatNames, { default: 'ndjson' })),
@@ -76,18 +75,25 @@ export const exportSchema = {
   ].join(' '),
   tags: ['chats'],
   querystring,
+  headers: Type.Object({
+    Prefer: Type.Optional(
+      Type.String({ description: 'wait=<seconds>: the longest to wait for the first call.' })
+    )
+  }),
   response: {
     200: {
       description: `All chats. CSV has the columns ${csvColumns.join(', ')}.`,
       headers: { ...commonHeaders, ...limitHeaders, ...planHeaders },
       content: {
         'application/x-ndjson': {
-          schema: Type.Union([chat, Type.Object({ export: summary })], {
-            description: 'One per line; the `export` line is the last one.'
+          schema: Type.String({
+            description: 'A chat on each line; the last line is `{"export":…}`, as in JSON.'
           })
         },
         'text/csv': { schema: Type.String() },
-        'application/json': { schema: Type.Object({ data: Type.Array(chat), export: summary }) }
+        'application/json': {
+          schema: Type.Object({ data: Type.Array(chatBody), export: Type.Optional(summary) })
+        }
       }
     },
     ...problemResponses(

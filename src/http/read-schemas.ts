@@ -10,12 +10,14 @@ import {
   header,
   limitHeaders,
   oneOf,
-  problemResponses
+  problemResponses,
+  statusNote
 } from './schemas.ts'
 
-const chatBody = Type.Object(
+export const chatBody = Type.Object(
   { id: Type.Integer({ description: 'May exceed 2^53: parse with care.' }) },
   {
+    title: 'Chat',
     additionalProperties: true,
     description:
       'A chat, byte for byte the JSON value that HelpCrunch sent. Its documented members come in ' +
@@ -26,6 +28,7 @@ const chatBody = Type.Object(
 const messageBody = Type.Object(
   { id: Type.Integer() },
   {
+    title: 'Message',
     additionalProperties: true,
     description: 'A message, byte for byte the JSON value that HelpCrunch sent.'
   }
@@ -91,11 +94,30 @@ const windowParameters = (maxLimit: number) => ({
   )
 })
 
-const idParameter = Type.Object({
-  id: Type.String({ pattern: '^\\d{1,30}$', description: 'Of the chat: digits.' })
+const requestHeaders = (conditional: object) =>
+  Type.Object({
+    ...conditional,
+    'Cache-Control': Type.Optional(
+      Type.String({
+        description: 'no-cache, max-age, min-fresh, max-stale, only-if-cached (RFC 9111).'
+      })
+    ),
+    Prefer: Type.Optional(
+      Type.String({ description: 'wait=<seconds>: the longest to wait for a call (RFC 7240).' })
+    )
+  })
+
+const readHeaders = requestHeaders({
+  'If-None-Match': Type.Optional(Type.String({ description: 'An ETag that was answered before.' }))
 })
 
-const statusNote = 'Under `/v1`, `budget_exhausted` and `upstream_rate_limited` have status 429. '
+const idParameter = Type.Object({
+  id: Type.String({
+    pattern: '^\\d{1,30}$',
+    description: 'Of the chat: digits.',
+    examples: ['100005']
+  })
+})
 
 export function listSchema(maxLimit: number) {
   return {
@@ -108,6 +130,7 @@ export function listSchema(maxLimit: number) {
       order: Type.Optional(oneOf(orders, { description: 'In either case.' })),
       ...windowParameters(maxLimit)
     }),
+    headers: readHeaders,
     response: responses(listBody, listHeaders, ['invalid_query'])
   }
 }
@@ -118,7 +141,8 @@ export const chatSchema = {
   description: `The bare chat, as from HelpCrunch. ${statusNote}`,
   tags: ['chats'],
   params: idParameter,
-  response: responses(chatBody, freshnessHeaders, ['invalid_query', 'chat_not_found'])
+  headers: readHeaders,
+  response: responses(chatBody, freshnessHeaders, ['invalid_query', 'not_found', 'chat_not_found'])
 }
 
 export function messagesSchema(maxLimit: number) {
@@ -129,7 +153,8 @@ export function messagesSchema(maxLimit: number) {
     tags: ['chats'],
     params: idParameter,
     querystring: Type.Object(windowParameters(maxLimit)),
-    response: responses(messagesBody, listHeaders, ['invalid_query', 'chat_not_found'])
+    headers: readHeaders,
+    response: responses(messagesBody, listHeaders, ['invalid_query', 'not_found', 'chat_not_found'])
   }
 }
 
@@ -153,6 +178,7 @@ export function searchSchema(maxLimit: number) {
       },
       open
     ),
+    headers: requestHeaders({}),
     response: answers
   }
 }
@@ -173,7 +199,12 @@ function responses(body: object, headers: object, codes: readonly ErrorCode[]) {
       headers: sent,
       content: { 'application/json': { schema: body } }
     },
-    304: { description: 'What `If-None-Match` names is still current.', headers: sent },
+    304: {
+      // No content, in the words of @fastify/swagger.
+      type: 'null',
+      description: 'What `If-None-Match` names is still current.',
+      headers: sent
+    },
     ...problemResponses(['upstream_rejected', ...codes, ...guardCodes, ...callCodes], limitHeaders)
   }
 }

@@ -26,7 +26,7 @@ const problemBody = Type.Object(
       Type.Integer({ minimum: 1, description: 'Seconds, as in Retry-After.' })
     )
   },
-  { description: 'Problem details (RFC 9457).' }
+  { title: 'Problem', description: 'Problem details (RFC 9457), readable by HelpCrunch clients.' }
 )
 
 export const header = (schema: TSchema, description: string) => ({ ...schema, description })
@@ -51,6 +51,10 @@ const upstreamRetryHeaders = {
   )
 }
 
+/** They have these statuses everywhere else. */
+export const statusNote =
+  'Under `/v1`, `budget_exhausted` and `upstream_rate_limited` have status 429 instead of 503.'
+
 /** Answered before the team is known and the request is counted. */
 const uncounted = new Set([401, 408, 414, 417, 431])
 
@@ -64,14 +68,20 @@ export function problemResponses(codes: readonly ErrorCode[], counting: object =
   return Object.fromEntries(
     statuses.map(status => {
       const here = codes.filter(code => errorKinds[code].status === status)
-      return [status, problemResponse(status, here, uncounted.has(status) ? {} : counting)]
+      return [status, problemResponse(status, here, countingFor(status, counting))]
     })
   )
 }
 
+/** A method that a route does not take is counted, also where the route is open to everybody. */
+function countingFor(status: number, counting: object): object {
+  if (uncounted.has(status)) return {}
+  return status === 405 ? limitHeaders : counting
+}
+
 function problemResponse(status: number, here: readonly ErrorCode[], counting: object) {
   return {
-    description: here.map(code => `\`${code}\`: ${errorKinds[code].title}`).join('. '),
+    description: describeCodes(status, here),
     headers: {
       ...commonHeaders,
       ...counting,
@@ -84,18 +94,30 @@ function problemResponse(status: number, here: readonly ErrorCode[], counting: o
   }
 }
 
-/** What can go wrong on every route that asks for a token. */
-export const guardCodes: readonly ErrorCode[] = [
+function describeCodes(status: number, here: readonly ErrorCode[]): string {
+  const each = here.map(code => `\`${code}\`: ${errorKinds[code].title}.`)
+  if (status === 429) each.push(statusNote)
+  return each.join(' ')
+}
+
+/** What can go wrong on every route. */
+export const openCodes: readonly ErrorCode[] = [
   'bad_request',
-  'unauthenticated',
   'method_not_allowed',
   'request_timeout',
   'uri_too_long',
   'expectation_failed',
-  'team_rate_limited',
   'headers_too_large',
   'internal_error',
-  'overloaded'
+  'shutting_down'
+]
+
+/** What can go wrong on every route that asks for a token. */
+export const guardCodes: readonly ErrorCode[] = [
+  ...openCodes,
+  'overloaded',
+  'unauthenticated',
+  'team_rate_limited'
 ]
 
 /** What can go wrong where a call to HelpCrunch may be made. */
@@ -106,7 +128,6 @@ export const callCodes: readonly ErrorCode[] = [
   'upstream_unreachable',
   'budget_exhausted',
   'upstream_rate_limited',
-  'shutting_down',
   'upstream_timeout',
   'not_cached'
 ]

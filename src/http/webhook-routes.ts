@@ -9,7 +9,7 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { type ErrorCode, ServiceError } from '../errors.ts'
 import { countHeader } from './request-checks.ts'
-import { commonHeaders, problemResponses } from './schemas.ts'
+import { commonHeaders, openCodes, problemResponses } from './schemas.ts'
 
 export interface WebhookOptions {
   readonly signingKey: string
@@ -82,10 +82,10 @@ function parse(body: Buffer): Record<string, unknown> {
 }
 
 const problems: readonly ErrorCode[] = [
+  ...openCodes,
   'invalid_body',
   'unauthenticated',
   'body_too_large',
-  'bad_request',
   'overloaded'
 ]
 
@@ -97,6 +97,22 @@ const schema = {
     'order or content the event can change. On if `WEBHOOK_SIGNING_KEY` is set.',
   tags: ['webhooks'],
   security: [],
+  headers: Type.Object({
+    'X-HelpCrunch-Signature': Type.String({
+      pattern: '^[0-9a-f]{40}$',
+      description: 'HMAC-SHA1 in hex.'
+    })
+  }),
+  body: Type.Object(
+    {
+      event: Type.Optional(Type.String()),
+      eventData: Type.Optional(
+        Type.Unknown({ description: 'An object, or its JSON as a string.' })
+      ),
+      id: Type.Optional(Type.String({ description: 'An event seen before has no second effect.' }))
+    },
+    { additionalProperties: true, description: 'As HelpCrunch sends it.' }
+  ),
   response: {
     200: {
       description: 'Taken, also if it was unknown or seen before.',

@@ -9,23 +9,35 @@ import { parse } from 'yaml'
 import { errorKinds } from '../../src/errors.ts'
 import { read } from '../support/answers.ts'
 import { FakeClock } from '../support/fake-clock.ts'
-import type { Answer } from '../support/raw-socket.ts'
+import { type Answer, converse } from '../support/raw-socket.ts'
 import { type Stack, type StackOptions, startStack } from '../support/stack.ts'
 
 interface Described {
   readonly headers?: Record<string, { readonly schema?: unknown; readonly description?: string }>
-  readonly content?: Record<string, unknown>
+  readonly content?: Record<string, Media>
+}
+
+interface Media {
+  readonly schema: { readonly required?: readonly string[]; readonly $ref?: string }
+  readonly example?: unknown
+  readonly examples?: Record<string, { readonly $ref: string }>
 }
 
 interface Operation {
   readonly operationId: string
   readonly security?: readonly unknown[]
   readonly parameters?: readonly { readonly name: string; readonly in: string }[]
+  readonly requestBody?: Described
   readonly responses: Record<string, Described>
 }
 
 interface Document {
   readonly openapi: string
+  readonly info: { readonly description: string }
+  readonly components: {
+    readonly schemas: Record<string, { readonly required: readonly string[] }>
+    readonly examples: Record<string, { readonly value: object }>
+  }
   readonly servers: readonly { readonly url: string }[]
   readonly paths: Record<string, Record<string, Operation>>
 }
@@ -101,10 +113,11 @@ t.test('operations have names of their own, and say which of them need a token',
 t.test('the parameters are those that the query takes', async t => {
   const { document } = await documentOf(await startStack(t))
   const parameters = document.paths['/chats']?.get?.parameters ?? []
-  t.same(parameters.map(({ name }) => name).sort(), ['limit', 'offset', 'order', 'sort'])
-  t.same([...new Set(parameters.map(parameter => parameter.in))], ['query'])
+  const inQuery = (of: typeof parameters) => of.filter(parameter => parameter.in === 'query')
+  const names = (of: typeof parameters) => inQuery(of).map(({ name }) => name)
+  t.same(names(parameters).sort(), ['limit', 'offset', 'order', 'sort'])
   const ofExport = document.paths['/chats/export']?.get?.parameters ?? []
-  t.same(ofExport.map(({ name }) => name).sort(), ['after', 'end', 'format', 'offset'])
+  t.same(names(ofExport).sort(), ['after', 'end', 'format', 'offset'])
 })
 
 t.test('every documented problem status has a code, and every code of ours its status', async t => {
@@ -120,12 +133,8 @@ t.test('every documented problem status has a code, and every code of ours its s
   }
 })
 
-/** Headers of HTTP itself, or on every answer whatever it is. */
-const ofHttp =
-  /^(connection|keep-alive|date|content-(type|length)|transfer-encoding|x-content-type-options)$/
-
-/** Headers that no error needs to announce: they say that it is no one's to keep. */
-const ofErrors = /^(cache-control|vary)$/
+/** Headers of HTTP itself. */
+const ofHttp = /^(connection|keep-alive|date|content-(type|length)|transfer-encoding)$/
 
 /** An answer, with the documented operation that it belongs to: `get /chats`. */
 type Seen = readonly [operation: string, answer: Answer]
@@ -158,7 +167,10 @@ const reads: readonly Asked[] = [
     statuses: []
   }
 ]
-const everyStatus = [200, 400, 401, 405, 414, 429, 502, 503, 504]
+const everyStatus = [200, 400, 401, 405, 414, 417, 429, 431, 502, 503, 504]
+
+/** What no request can bring about at will: one that does not end, and a fault of ours. */
+const unseen = [408, 500]
 
 /** Answers of many kinds; one run is enough for all who ask. */
 let run: Promise<Seen[]> | undefined
@@ -171,8 +183,12 @@ async function seeAll(t: Test): Promise<Seen[]> {
   const seen: Seen[] = []
   for (const asked of reads) await seeRead(t, asked, seen)
   const stack = await startStack(t)
-  const see = async (path: string) => seen.push([`get ${path}`, await read(stack.get(path))])
-  for (const path of ['/', '/healthz', '/readyz']) await see(path)
+  const see = async (path: string, init: RequestInit = {}) =>
+    seen.push([`get ${path}`, await read(stack.get(path, init))])
+  for (const path of ['/', '/healthz', '/readyz']) {
+    await see(path)
+    await see(path, { method: 'DELETE' })
+  }
   stack.service.unready(5_000)
   await see('/readyz')
   return seen
@@ -198,6 +214,12 @@ async function seeRead(t: Test, { operation, path, init }: Asked, seen: Seen[]):
     await see(usual, {}, `${bare}?${query}`)
   }
   await see(usual, { method: 'DELETE' })
+  for (const headers of ['Expect: a miracle', 'X-Y: z\r\n'.repeat(201).trim()]) {
+    const [method] = operation.split(' ')
+    const head = `${method?.toUpperCase()} ${path} HTTP/1.1\r\nHost: x\r\n${headers}\r\n\r\n`
+    const { answers } = await converse(usual.url, head, { answers: 1 })
+    for (const answer of answers) seen.push([operation, answer])
+  }
   seen.push([operation, await read(fetch(usual.url + path, init))])
   if (init.body) {
     await see(usual, { body: '[' })
@@ -246,11 +268,21 @@ function describedAs(document: Document, operation: string) {
 t.test('whatever is seen in a run is documented: status, media type and headers', async t => {
   const { document } = await documentOf(await startStack(t))
   const seen = await seenInARun()
+  // What is on every answer, or on every error, is said once.
+  const common = document.info.description
+    .split('\n')
+    .filter(line => /^\*\*(Browsers|Every answer)/.test(line))
+    .join('\n')
+    .toLowerCase()
+  const everywhere = new Set(common.match(/(?<=`)[a-z-]+(?=[:`])/g))
   for (const { operation, statuses } of reads) {
+    const documented = Object.keys(describedAs(document, operation)).map(Number)
     const answers = seen.filter(([name]) => name === operation)
     const missing = new Set([...everyStatus, ...statuses])
     for (const [, { status }] of answers) missing.delete(status)
     t.same([...missing], [], `${operation}: all that it may answer was seen`)
+    const never = documented.filter(status => !answers.some(([, seen]) => seen.status === status))
+    t.same(never, unseen, `${operation}: no more is documented`)
   }
   for (const [operation, { status, headers }] of seen) {
     const described = describedAs(document, operation)[status]
@@ -258,14 +290,8 @@ t.test('whatever is seen in a run is documented: status, media type and headers'
     const media = headers.get('content-type')?.split(';')[0]
     if (media) t.ok(media in (described?.content ?? {}), `${operation} ${status}: ${media}`)
     const known = Object.keys(described?.headers ?? {}).map(name => name.toLowerCase())
-    const isRead = reads.some(read => read.operation === operation)
     const unknown = [...headers.keys()].filter(
-      name =>
-        !known.includes(name) &&
-        !ofHttp.test(name) &&
-        !name.startsWith('access-control-') &&
-        !(status >= 400 && ofErrors.test(name)) &&
-        !(!isRead && name === 'vary')
+      name => !known.includes(name) && !ofHttp.test(name) && !everywhere.has(name)
     )
     t.same(unknown, [], `${operation} ${status}: headers`)
   }
@@ -295,9 +321,65 @@ t.test('the bodies of the reads have the members that are documented', async t =
   const stack = await startStack(t)
   for (const { operation, path, init } of reads) {
     const content = describedAs(document, operation)[200]?.content ?? {}
-    const { schema } = content['application/json'] as { schema: { required?: readonly string[] } }
+    const { example, schema } = content['application/json'] ?? { schema: {} }
+    const name = schema.$ref?.split('/').at(-1) ?? ''
+    const { required = [] } = schema.$ref ? (document.components.schemas[name] ?? {}) : schema
     const body = JSON.parse((await read(stack.get(path, init))).body)
-    for (const member of schema.required ?? []) t.ok(member in body, `${operation}: ${member}`)
-    t.ok(schema.required?.length, operation)
+    for (const member of required) t.ok(member in body, `${operation}: ${member}`)
+    t.ok(required.length, operation)
+    t.same(
+      Object.keys(example as object).filter(member => !(member in body)),
+      [],
+      'the example'
+    )
   }
 })
+
+t.test('every problem that is seen is one of the examples at its place', async t => {
+  const { document } = await documentOf(await startStack(t))
+  const codes = new Set<string>()
+  for (const [operation, { body, headers, status }] of await seenInARun()) {
+    if (status < 400) continue
+    const problem = JSON.parse(body)
+    const { examples = {} } =
+      describedAs(document, operation)[status]?.content?.['application/problem+json'] ?? {}
+    const isAlias = status === 429 && problem.code !== 'team_rate_limited'
+    if (isAlias) continue
+    t.ok(problem.code in examples, `${operation} ${status}: ${problem.code}`)
+    const { value = {} } = document.components.examples[problem.code] ?? {}
+    const members = (one: object) => Object.keys(one).filter(name => name !== 'retryAfter')
+    t.same(members(value), members(problem))
+    // Every 429 and 503 says when to come back; on others it depends.
+    if (status === 429 || status === 503) {
+      t.ok('retryAfter' in value && headers.has('retry-after'), `${problem.code}: when`)
+    }
+    codes.add(problem.code)
+  }
+  t.ok(codes.size > 14, [...codes].join(' '))
+})
+
+t.test(
+  'every operation has an example of what is sent, of the answer and of each error',
+  async t => {
+    const { document } = await documentOf(
+      await startStack(t, { env: { WEBHOOK_SIGNING_KEY: 'any' } })
+    )
+    for (const [path, operations] of Object.entries(document.paths)) {
+      for (const [method, { requestBody, responses }] of Object.entries(operations)) {
+        const bodies = [
+          ...Object.entries(responses),
+          ...(requestBody ? [['sent', requestBody] as const] : [])
+        ]
+        for (const [status, { content = {} }] of bodies) {
+          for (const [mediaType, { example, examples = {} }] of Object.entries(content)) {
+            const shown = example === undefined ? Object.keys(examples).length : 1
+            t.ok(shown > 0, `${method} ${path} ${status} ${mediaType}`)
+          }
+        }
+      }
+    }
+    for (const [code, { value }] of Object.entries(document.components.examples)) {
+      t.match(value, { code, ...errorKinds[code as keyof typeof errorKinds] })
+    }
+  }
+)
