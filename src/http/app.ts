@@ -1,7 +1,8 @@
 /**
  * The callers' listener, built without environment, port or signals. The order of what happens to
- * a request is written once, here: too much for us? → readable? → cross-origin preflight? → which team? → within its
- * limit? → is there such a route? → the route. Nothing of it depends on the rooms behind.
+ * a request is written once, here: too much for us? → cross-origin preflight? → readable? → which
+ * team? → within its limit? → is there such a route? → the route. Nothing of it depends on the
+ * rooms behind.
  */
 
 import { randomUUID } from 'node:crypto'
@@ -100,7 +101,7 @@ export async function createApp(options: AppOptions): Promise<CallersListener> {
     // Whoever logs or repeats the target from here on cannot repeat a secret.
     rewriteUrl: request => originForm(redactor.cleanTarget(request.url ?? '')),
     clientErrorHandler: protocolErrors.onClientError,
-    frameworkErrors: routerErrorHandler(log)
+    frameworkErrors: routerErrorHandler(log, corsOf)
   }) as unknown as FastifyInstance
   const server = app.server as Server
   protocolErrors.attach(server)
@@ -131,14 +132,18 @@ async function addGates(
 ): Promise<TeamLimit['refusal']> {
   const { config, clock } = options
   const teams = new Teams(config.TEAM_TOKENS)
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
     reply.header('x-content-type-options', 'nosniff')
+    done()
+  })
+  // Before anything is refused, so that a page can read why.
+  if (config.CORS_ORIGINS.length > 0) await addCors(app, config.CORS_ORIGINS)
+  app.addHook('onRequest', async request => {
     const { url = '', httpVersion, rawHeaders } = request.raw
     checkRequest(url, httpVersion, rawHeaders)
     if (connections.abandonedFor) throw connections.abandonedFor
   })
-  if (config.CORS_ORIGINS.length > 0) await addCors(app, config.CORS_ORIGINS)
   app.addHook('onRequest', async request => {
     if (isOpen(request)) return
     request.team = teams.identify(request.headers.authorization, request.raw.rawHeaders)

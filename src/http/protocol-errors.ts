@@ -12,6 +12,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { type ErrorCode, ServiceError } from '../errors.ts'
 import type { Redactor } from '../observe/redact.ts'
 import type { AccessLog } from './access-log.ts'
+import type { CrossOrigin } from './cors.ts'
 import { problemOf, problemType, sendProblem, toServiceError } from './problem.ts'
 
 interface ParserError extends Error {
@@ -24,7 +25,7 @@ export interface ProtocolErrorsOptions {
   readonly redactor: Redactor
   readonly idOf: (request: IncomingMessage) => string
   /** What lets the page that asked read the answer. */
-  readonly corsOf: (request: IncomingMessage) => Record<string, string>
+  readonly corsOf: CrossOrigin
 }
 
 /** Answers, and logs, what never becomes a request of the app. */
@@ -38,7 +39,7 @@ export class ProtocolErrors {
   /** Fastify's `clientErrorHandler`: a bare socket, since there is no request to reply to. */
   readonly onClientError = (error: ParserError, socket: Duplex): void => {
     if (error.code === 'ECONNRESET') socket.destroy()
-    else refuse(socket, () => this.#rawResponse(errorOfParser(error)))
+    else refuse(socket, () => this.#rawResponse(errorOfParser(error), originIn(error.rawPacket)))
   }
 
   attach(server: Server): void {
@@ -57,25 +58,27 @@ export class ProtocolErrors {
 
   /** Answers a request that the app never sees. */
   readonly refuse = (request: IncomingMessage, response: ServerResponse, error: ServiceError) => {
-    const { corsOf, idOf, redactor } = this.#options
+    const { idOf, redactor } = this.#options
     const url = redactor.cleanTarget(request.url ?? '')
-    const { headers, body } = this.#response(error, url, idOf(request))
-    response.writeHead(error.kind.status, { ...headers, ...corsOf(request) }).end(body)
+    const { headers, body } = this.#response(error, url, idOf(request), request.headers.origin)
+    response.writeHead(error.kind.status, headers).end(body)
   }
 
-  #rawResponse(error: ServiceError): string {
-    const { headers, body } = this.#response(error, '', randomUUID())
+  #rawResponse(error: ServiceError, origin?: string): string {
+    const { headers, body } = this.#response(error, '', randomUUID(), origin)
     const { status } = error.kind
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
     const start = `HTTP/1.1 ${status} ${STATUS_CODES[status]}`
     return [start, ...lines, 'Connection: close', '', body].join('\r\n')
   }
 
-  #response(error: ServiceError, url: string, reqId: string) {
-    this.#options.log.refused({ reqId, status: error.kind.status, error: error.code })
+  #response(error: ServiceError, url: string, reqId: string, origin: string | undefined) {
+    const { corsOf, log } = this.#options
+    log.refused({ reqId, status: error.kind.status, error: error.code })
     const problem = problemOf(error, url)
     const body = JSON.stringify(problem)
     const headers = {
+      ...corsOf(origin),
       'X-Request-Id': reqId,
       'Content-Type': problemType,
       'Content-Length': Buffer.byteLength(body),
@@ -129,6 +132,12 @@ function errorOfParser(error: ParserError): ServiceError {
   }
 }
 
+/** For a page to read why: its browser's `Origin`, if the parser had come to see it. */
+function originIn(packet: unknown): string | undefined {
+  if (!Buffer.isBuffer(packet)) return undefined
+  return /^origin: *(\S+)\r$/im.exec(packet.toString('latin1'))?.[1]
+}
+
 /** True if the packet is a request line that outgrew the parser's limit, rather than headers. */
 function startsWithLongLine(packet: unknown): boolean {
   if (!Buffer.isBuffer(packet) || !/^[A-Z]+ /.test(packet.toString('latin1', 0, 10))) return false
@@ -142,12 +151,13 @@ const detailByRouterCode: Record<string, [ErrorCode, string]> = {
 }
 
 /** Errors of the router itself, raised before any hook could run; none will, so it logs as well. */
-export function routerErrorHandler(log: AccessLog) {
+export function routerErrorHandler(log: AccessLog, corsOf: CrossOrigin) {
   return (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
     const known = detailByRouterCode[error.code]
     const problem = known ? new ServiceError(...known) : toServiceError(error)
     request.outcome = { error: problem }
     reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff')
+    reply.headers(corsOf(request.headers.origin))
     sendProblem(request, reply, problem)
     log.answered(request, reply)
   }
