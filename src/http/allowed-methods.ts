@@ -36,7 +36,7 @@ export function allowedMethods(table: MethodTable, request: FastifyRequest, repl
   }
   const allow = [...new Set(known.flatMap(({ methods }) => [...methods]))].sort().join(', ')
   reply.header('allow', allow)
-  return new ServiceError('method_not_allowed', `This route takes ${allow}.`)
+  return new ServiceError('method_not_allowed', `This route takes ${allow}; /docs describes it.`)
 }
 
 /** What is said of a path that no route has. */

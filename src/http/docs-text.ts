@@ -21,3 +21,15 @@ Every route also answers under \`/v1\`, so a HelpCrunch client moves over by cha
 
 ${errorTable()}
 `
+
+/** In the page: a problem's `type` leads to its row, which is there only once the page is drawn. */
+export const anchorScript = `'use strict'
+const wanted = () => document.getElementById(location.hash.slice(1))
+const show = () => wanted()?.scrollIntoView({ block: 'center' })
+addEventListener('hashchange', show)
+new MutationObserver((_, observer) => {
+  if (!wanted()) return
+  observer.disconnect()
+  show()
+}).observe(document, { childList: true, subtree: true })
+`

@@ -9,7 +9,7 @@ import fastifySwaggerUi from '@fastify/swagger-ui'
 import type { FastifyError, FastifyInstance } from 'fastify'
 import about from '../../package.json' with { type: 'json' }
 import { ServiceError } from '../errors.ts'
-import { introduction } from './docs-text.ts'
+import { anchorScript, introduction } from './docs-text.ts'
 import { finished } from './openapi-document.ts'
 
 const openapi = {
@@ -73,6 +73,15 @@ export async function docsRoutes(app: FastifyInstance): Promise<void> {
     routePrefix: '/docs',
     staticCSP: contentPolicy,
     // No badge of an outside validator.
-    uiConfig: { docExpansion: 'list', validatorUrl: null }
+    uiConfig: {
+      layout: 'BaseLayout',
+      docExpansion: 'list',
+      // What follows the # of an address is the code of an error; see anchorScript.
+      deepLinking: false,
+      tryItOutEnabled: true,
+      displayRequestDuration: true,
+      validatorUrl: null
+    },
+    theme: { title: 'helpcrunch-proxy', js: [{ filename: 'anchors.js', content: anchorScript }] }
   })
 }

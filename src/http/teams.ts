@@ -39,7 +39,7 @@ export class Teams {
 function unauthenticated(): ServiceError {
   return new ServiceError(
     'unauthenticated',
-    'Send the token of your team: Authorization: Bearer <team token>.'
+    'Send the token of your team: Authorization: Bearer <team token>. GET / names the docs.'
   )
 }
 
