@@ -4,8 +4,8 @@
  */
 
 import { existsSync } from 'node:fs'
-import type { Test } from 'tap'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import type { Test } from 'tap'
 
 const places = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
 
