@@ -37,9 +37,9 @@ process.env = {
 }
 // Listens when the import is done; ends the process, in words, if it cannot.
 await import('../src/main.ts')
-process.stdout.write(guide(`http://${host}:${port}`))
+process.stdout.write(guide(`http://${host}:${port}`, `http://${host}:${adminPort}/`))
 
-function guide(service: string): string {
+function guide(service: string, operators: string): string {
   const blue = `-H 'Authorization: Bearer ${blueToken}'`
   const green = `-H 'Authorization: Bearer ${greenToken}'`
   return `
@@ -54,8 +54,10 @@ curl -i ${green} '${service}/chats?limit=3'
 Sorted, and further down the list:
 curl ${blue} '${service}/chats?sort=chats.closedAt&order=desc&offset=200&limit=2'
 
-To read and to try:  ${service}/docs
-The contract:        ${service}/openapi.yaml
+To read and to try:      ${service}/docs
+The contract:            ${service}/openapi.yaml
+The operators' view:     ${operators}
+For HelpCrunch clients:  ${service}/v1
 
 Ctrl-C stops everything and leaves nothing behind.
 `

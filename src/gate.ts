@@ -6,12 +6,13 @@
 import closeWithGrace from 'close-with-grace'
 import { systemClock } from './clock.ts'
 import { type Config, ConfigError, readConfig, secretsOf } from './config.ts'
+import { type Addresses, greeting } from './greeting.ts'
 import { type Log, type Logger, openLog } from './observe/log.ts'
 import { watchMemory } from './observe/memory.ts'
 import { openJournal } from './schedule/journal.ts'
 import { giveUpMarginMs } from './schedule/ledger.ts'
 import { lockStateDir, StateLockedError } from './schedule/state-lock.ts'
-import { createService } from './service.ts'
+import { createService, type Service } from './service.ts'
 import { shutDown } from './shutdown.ts'
 import type { RedisStore } from './store/redis-store.ts'
 
@@ -23,6 +24,9 @@ const backlog = 5000
 
 /** After an error that nobody foresaw: enough to refuse in words, and no more. */
 const failedGraceMs = 500
+
+/** Why an address cannot be listened on: no right to it, not of this machine, no such name. */
+const unusable = new Set(['EACCES', 'EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN', 'EINVAL'])
 
 try {
   const config = readConfig()
@@ -67,12 +71,29 @@ async function start(config: Config, log: Log): Promise<void> {
     logger.info('stopped')
     await log.flushed(graceMs / 50)
   })
+  await announced(config, logger, () => listen(service, config))
+}
+
+async function listen({ admin, app }: Service, config: Config): Promise<Addresses> {
+  const { ADMIN_HOST, ADMIN_PORT, HOST, PORT } = config
+  const operators =
+    ADMIN_PORT > 0
+      ? await admin.listen({ host: addressOf(ADMIN_HOST), port: ADMIN_PORT })
+      : undefined
+  const callers = await app.listen({ host: addressOf(HOST), port: PORT, backlog })
+  return { callers, operators }
+}
+
+/** On a terminal in one block that can be read, instead of in lines of JSON. */
+async function announced(config: Config, logger: Logger, listen: () => Promise<Addresses>) {
+  const isForEyes = process.stdout.isTTY && logger.isLevelEnabled('info')
+  if (isForEyes) logger.level = 'warn'
   const teams = config.TEAM_TOKENS.map(team => team.name)
   logger.info({ upstream: config.HELPCRUNCH_BASE_URL.href, teams }, 'starting')
-  if (config.ADMIN_PORT > 0) {
-    await service.admin.listen({ host: addressOf(config.ADMIN_HOST), port: config.ADMIN_PORT })
-  }
-  await service.app.listen({ host: addressOf(config.HOST), port: config.PORT, backlog })
+  const addresses = await listen()
+  if (!isForEyes) return
+  logger.level = config.LOG_LEVEL
+  process.stdout.write(greeting(config, addresses))
 }
 
 /** Loaded only if there is one: who runs a single replica has nothing of it in the process. */
@@ -106,10 +127,10 @@ function explain(error: unknown): string {
     return lines.join('\n')
   }
   if (error instanceof StateLockedError) return error.message
-  const { code, message, stack } = error as NodeJS.ErrnoException
+  const { code = '', message, stack } = error as NodeJS.ErrnoException
   if (code === 'EADDRINUSE')
     return `${message}: another process has this port; set PORT or ADMIN_PORT to a free one`
-  if (code === 'EACCES' || code === 'EADDRNOTAVAIL')
+  if (unusable.has(code))
     return `${message}: set HOST and PORT to an address of this machine that may be used`
   return stack ?? String(error)
 }

@@ -70,6 +70,12 @@ t.test('the first URL that the demo prints is in a ready curl line, which works'
   t.match(line, /^curl -H 'Authorization: Bearer \S+' http:\/\/127\.0\.0\.1:\d+\/chats\?limit=3$/)
   const { stdout } = await run('sh', ['-c', line])
   t.equal(JSON.parse(stdout).data.length, 3)
+  const pages = [...guide.matchAll(/^[A-Z][^:]+: +(http:\S+)$/gm)].map(([, url = '']) => url)
+  t.match(pages, [/\/docs$/, /\/openapi\.yaml$/, /:\d+\/$/, /\/v1$/])
+  const operators = `${pages[2]}status`
+  for (const page of [pages[0], pages[1], operators, pages[3]]) {
+    t.equal((await fetch(page ?? '')).status, 200, `${page}`)
+  }
   const exit = once(demo, 'exit')
   demo.kill('SIGTERM')
   t.strictSame(await exit, [0, null])

@@ -162,6 +162,17 @@ t.test('a port that is taken is one clear line', async t => {
   t.notMatch(stderr(), / at /)
 })
 
+t.test('an address that is none of this machine is one clear line', async t => {
+  for (const HOST of ['no-such-host.invalid', '203.0.113.1']) {
+    const env = { HELPCRUNCH_API_KEY: apiKey, TEAM_TOKENS: teams, HOST }
+    const { ended, stderr } = await startChild(t, env)
+    t.equal((await ended).code, 1)
+    t.match(stderr(), /^listen|^getaddrinfo/)
+    t.match(stderr(), 'set HOST and PORT to an address of this machine')
+    t.equal(lines(stderr()).length, 1)
+  }
+})
+
 t.test('.env is read, and the environment goes before it', async t => {
   const folder = await emptyFolder(t)
   await writeFile(
