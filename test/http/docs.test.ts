@@ -100,7 +100,11 @@ const outside = [
   `/docs/static/${'a/'.repeat(3_000)}`,
   '/docs/static/swagger-ui.css%20',
   '/docs/static/con',
-  '/docs/nothing'
+  '/docs/nothing',
+  '/status/../../etc/passwd',
+  '/status/%2e%2e%2f%2e%2e%2fetc/passwd',
+  '/../../etc/passwd',
+  '/..%5c..%5cetc%5cpasswd'
 ]
 
 t.test('no path leads out of the page or to what is not there', async t => {
