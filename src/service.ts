@@ -111,7 +111,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   }
   const status = () => statusOf(sources)
   const admin = createAdminApp({
-    ...{ config, logger, status, metrics: createMetrics({ status, figures }) },
+    ...{ config, clock, logger, status, metrics: createMetrics({ status, figures }) },
     ...{ teams: figures.teams, invalidateAll: () => invalidate([everything]) },
     explain: createExplainer({
       ...{ clock, prospect, teamRefusal, cleanTarget },
@@ -142,10 +142,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     },
     close: async () => {
       shared?.stop()
-      const closed = Promise.all([app.close(), admin.close()])
-      // Operators may watch until the end, and not longer.
-      operators.cut()
-      await closed
+      await Promise.all([app.close(), admin.close()])
       await budget.leave()
       await upstream.close()
       journal.close()

@@ -1,23 +1,29 @@
 /**
- * The operators' listener, apart from the callers' port, for whoever the guards let pass: status and
- * metrics, and the one thing that operators may do, which is to make everything stored stale.
+ * The operators' listener, apart from the callers' port, for whoever the guards let pass: status, as
+ * a page, as JSON and live, metrics, and the one thing that operators may do, which is to make
+ * everything stored stale.
  */
 
 import { type FastifyError, type FastifyInstance, fastify, LogController } from 'fastify'
+import type { Clock } from '../clock.ts'
 import type { Config } from '../config.ts'
 import { isLoopback } from '../config-values.ts'
 import { ServiceError } from '../errors.ts'
 import type { Explain } from '../explain.ts'
 import { sendProblem, toServiceError } from '../http/problem.ts'
+import { History } from '../observe/history.ts'
 import type { Logger } from '../observe/log.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import type { Status } from '../observe/status.ts'
+import { Events } from './events.ts'
 import { explainQuery } from './explain-query.ts'
 import { guard } from './guards.ts'
 import { prefersOpenMetrics } from './open-metrics.ts'
+import { contentPolicy, pageRoutes } from './page-files.ts'
 
 export interface AdminOptions {
   readonly config: Config
+  readonly clock: Clock
   readonly logger: Logger
   readonly status: () => Status
   readonly metrics: Metrics
@@ -28,7 +34,17 @@ export interface AdminOptions {
   readonly invalidateAll: () => void
 }
 
+/** On every answer: JSON that a browser is made to show is not to be more than text either. */
+const headers = {
+  'cache-control': 'no-store',
+  'content-security-policy': contentPolicy,
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff'
+}
+
 export function createAdminApp({
+  clock,
   config,
   explain,
   invalidateAll,
@@ -40,11 +56,13 @@ export function createAdminApp({
   const app = fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: 1024
+    bodyLimit: 1024,
+    // Operators may watch until the end, and not longer.
+    forceCloseConnections: true
   }) as unknown as FastifyInstance
   const guards = { allowedHosts: config.ADMIN_ALLOWED_HOSTS, token: config.ADMIN_TOKEN ?? '' }
   app.addHook('onRequest', async (request, reply) => {
-    reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff')
+    reply.headers(headers)
     guard(request, guards)
   })
   app.setErrorHandler((error: FastifyError, request, reply) => {
@@ -58,7 +76,9 @@ export function createAdminApp({
   app.setNotFoundHandler(() => {
     throw new ServiceError('not_found', 'There is no such route for operators.')
   })
+  pageRoutes(app)
   app.get('/status', () => status())
+  liveRoute(app, { clock, status })
   app.get('/metrics', async (request, reply) => {
     const { contentType, text } = await metrics.read(prefersOpenMetrics(request.headers.accept))
     return reply.type(contentType).header('vary', 'Accept').send(text)
@@ -75,4 +95,16 @@ export function createAdminApp({
     return { status: 'invalidated' }
   })
   return app
+}
+
+function liveRoute(
+  app: FastifyInstance,
+  { clock, status }: Pick<AdminOptions, 'clock' | 'status'>
+): void {
+  const history = new History(clock, status)
+  const events = new Events({ clock, history, status })
+  app.addHook('onReady', async () => history.start())
+  app.addHook('preClose', () => events.end())
+  app.addHook('onClose', async () => history.stop())
+  app.get('/events', { exposeHeadRoute: false }, (_, reply) => events.open(reply))
 }
