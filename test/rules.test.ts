@@ -63,6 +63,8 @@ const violations: [room: string, code: string, rule: string][] = [
   ['src', imports('@prometheus-io/client'), 'noRestrictedImports'],
   ['src/admin', imports('../schedule/schedule.ts'), 'noRestrictedImports'],
   ['src/admin', imports('../http/app.ts'), 'noRestrictedImports'],
+  ['src/admin/page', imports('../app.ts'), 'noRestrictedImports'],
+  ['src/admin/page', imports('uplot'), 'noRestrictedImports'],
   ['src/upstream', imports('../admin/app.ts'), 'noRestrictedImports'],
   ['src/http', imports('node:process'), 'noRestrictedImports'],
   ['src/schedule', 'export const at = Date.now()\n', 'noRestrictedGlobals'],

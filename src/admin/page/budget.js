@@ -72,7 +72,7 @@ export class BudgetPlot {
       span: past.span,
       times: past.times,
       columns: [used, allowed],
-      summary: `highest ${countWords(highest)}; dashed: left for us`,
+      summary: `highest ${countWords(highest)}; dashed: allowance`,
       at: index =>
         `${countWords(used[index] ?? undefined)} of ${countWords(allowed[index] ?? undefined)}`
     })

@@ -39,7 +39,7 @@ export function show(id, isShown) {
 /**
  * @param {string} tag
  * @param {string} [className]
- * @param {readonly Element[]} [children]
+ * @param {readonly (Element | string)[]} [children]
  */
 export function element(tag, className = '', children = []) {
   const node = document.createElement(tag)

@@ -3,6 +3,8 @@
  * service left out, because an older or newer one may answer after a restart.
  */
 
+import { arrayOf, countsOf, numberOf, objectOf, textOf } from './members.js'
+
 /**
  * @typedef {{ at: string, code: string, detail: string }} Failure
  * @typedef {{ requests: number, calls: number, saved: number, refused: number, waiting: number }} Team
@@ -143,7 +145,7 @@ function exportOf(one) {
 
 /** @param {Record<string, unknown>} replicas */
 function replicasOf({ members, mode }) {
-  return { mode: textOf(mode, 'alone'), members: arrayOf(members).map(memberOf) }
+  return { mode: textOf(mode, 'single'), members: arrayOf(members).map(memberOf) }
 }
 
 /**
@@ -170,43 +172,4 @@ function memberOf(member) {
  */
 function wordsOf(key) {
   return key.replace(/[A-Z]/g, letter => ` ${letter.toLowerCase()}`)
-}
-
-/**
- * @param {unknown} value
- * @returns {Record<string, unknown>}
- */
-function objectOf(value) {
-  return typeof value === 'object' && value !== null
-    ? /** @type {Record<string, unknown>} */ (value)
-    : {}
-}
-
-/**
- * @param {unknown} value
- * @returns {readonly unknown[]}
- */
-function arrayOf(value) {
-  return Array.isArray(value) ? value : []
-}
-
-/** @param {unknown} value */
-function numberOf(value) {
-  return typeof value === 'number' && Number.isFinite(value) ? value : undefined
-}
-
-/**
- * @param {unknown} value
- * @param {string} [otherwise]
- */
-function textOf(value, otherwise = '') {
-  return typeof value === 'string' && value !== '' ? value : otherwise
-}
-
-/**
- * @param {unknown} value
- * @returns {(readonly [string, number])[]}
- */
-function countsOf(value) {
-  return Object.entries(objectOf(value)).map(([name, count]) => [name, numberOf(count) ?? 0])
 }

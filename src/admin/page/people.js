@@ -30,7 +30,7 @@ export function showTeams({ teams }) {
 function teamRow() {
   const name = element('th')
   name.setAttribute('scope', 'row')
-  const saved = element('td', 'saved', [element('b'), element('span', 'muted')])
+  const saved = element('td', 'saved', [element('b'), ' ', element('span', 'share')])
   return element('tr', '', [
     name,
     ...[element('td'), element('td'), saved],
@@ -45,7 +45,7 @@ function teamRow() {
 function setTeam(row, { calls, name, refused, requests, saved, waiting }) {
   const [, , , savedCell] = row.children
   const wanted = saved + calls
-  const share = wanted > 0 ? ` ${percentWords(saved / wanted)}` : ''
+  const share = wanted > 0 ? percentWords(saved / wanted) : ''
   const [count, percent] = savedCell?.children ?? []
   if (count) setText(count, countWords(saved))
   if (percent) setText(percent, share)
@@ -85,8 +85,8 @@ export function showExports({ exports }) {
 /** @param {Figures} figures */
 export function showReplicas({ replicas, service }) {
   const { members, mode } = replicas
-  const alone = members.length === 0
-  say('replicas-mode', alone && mode === 'alone' ? 'This instance is alone.' : mode)
+  const isAlone = members.length === 0 && mode === 'single'
+  say('replicas-mode', isAlone ? 'This instance is alone.' : mode)
   showItems(byId('replicas'), members, {
     key: ({ name }) => name,
     make: () => element('li', '', [element('span', 'who'), element('span', 'muted')]),

@@ -18,7 +18,6 @@ function colour(name) {
   return () => getComputedStyle(document.documentElement).getPropertyValue(name)
 }
 
-const height = 132
 const font = '11px system-ui, sans-serif'
 
 export class Plot {
@@ -80,7 +79,7 @@ export class Plot {
   }
 
   #resize() {
-    const width = this.#box.clientWidth
+    const { clientHeight: height, clientWidth: width } = this.#box
     if (width > 0 && width !== this.#plot.width) this.#plot.setSize({ width, height })
   }
 
@@ -93,7 +92,7 @@ export class Plot {
   #options(lines, most, tick) {
     return {
       width: this.#box.clientWidth || 300,
-      height,
+      height: this.#box.clientHeight || 132,
       padding: [6, 2, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { setScale: false, x: false, y: false }, points: { show: false } },
@@ -101,7 +100,7 @@ export class Plot {
       drawOrder: /** @type {uPlot.DrawOrderKey[]} */ (['series', 'axes']),
       scales: { y: { range: (_, __, highest) => [0, most(highest ?? 0)] } },
       axes: [
-        { ...axis, size: 22, space: 64, values: (_, at) => at.map(minuteWords) },
+        { ...axis, size: 26, gap: 8, space: 64, values: (_, at) => at.map(minuteWords) },
         { ...axis, size: 46, space: 28, values: (_, values) => values.map(tick) }
       ],
       series: [{}, ...lines.map(seriesOf)],

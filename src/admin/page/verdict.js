@@ -75,7 +75,7 @@ function troublesOf({ journalProblem, limit, maxInAnyWindow, workingLimit }) {
   }
   if (workingLimit < limit) {
     const left = `${countWords(workingLimit)} of ${countWords(limit)}`
-    troubles.push(`Somebody else spends from this key: ${left} calls are left for us.`)
+    troubles.push(`Somebody else spends from this key: ${left} calls are our allowance.`)
   }
   if (journalProblem !== '') troubles.push(`The journal of sends: ${journalProblem}`)
   return troubles

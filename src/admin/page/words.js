@@ -23,7 +23,7 @@ export function durationWords(seconds) {
   if (seconds === undefined || !Number.isFinite(seconds)) return unknown
   if (seconds < 0.0005) return '0 ms'
   if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`
-  if (seconds < 9.95) return `${seconds.toFixed(1)} s`
+  if (seconds < 9.95) return `${Number(seconds.toFixed(1))} s`
   if (seconds < 119.5) return `${Math.round(seconds)} s`
   const minutes = Math.round(seconds / 60)
   if (minutes < 120) return `${minutes} min`
