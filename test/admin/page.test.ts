@@ -2,6 +2,7 @@
 
 import t from 'tap'
 import { startBrowser, visit, withoutBrowser } from '../support/browser.ts'
+import { until } from '../support/children.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { startOperators } from '../support/operators.ts'
 import { recordedStatus } from '../support/recorded-status.ts'
@@ -82,8 +83,10 @@ t.test('all plots move, and say in words what they show', { skip }, async t => {
   await shows(page, '#cache-readout', 'fresh 90 %, stale 0 %, collapsed 0 %, miss 10 %')
   const label = await page.locator('#budget-plot').getAttribute('aria-label')
   t.match(label, /^Calls used in the window, last 30 minutes: highest 111/)
-  const isNew = `JSON.parse(${JSON.stringify(JSON.stringify(before))})`
-  await page.waitForFunction(`${isNew}.every((old, index) => ${drawn}[index] !== old)`)
+  await until(async () => {
+    const after = await page.evaluate<string[]>(drawn)
+    return after.every((picture, index) => picture !== before[index])
+  })
   t.pass('every canvas was drawn anew')
 })
 
