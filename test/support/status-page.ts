@@ -29,11 +29,11 @@ export function text(page: Page, selector: string): Promise<string> {
   return page.locator(selector).innerText()
 }
 
-/** Resolves when the page shows it. */
+/** Resolves when the page shows it; a text in any case and with more around it. */
 export async function shows(page: Page, selector: string, wanted: string | RegExp): Promise<void> {
   await page.locator(selector).filter({ hasText: wanted }).first().waitFor()
 }
 
 export function isLive(page: Page): Promise<void> {
-  return shows(page, '#live', 'Live')
+  return shows(page, '#live', /^Live$/)
 }

@@ -1,8 +1,8 @@
 /**
  * The connection to `/events`, for as long as the page is open: it comes back after whatever ended
  * it, and says when what is shown is no longer live. The browser's own reconnecting is not enough:
- * it gives up at an answer other than 200 (a restart behind a proxy, a password that changed), and
- * it does not notice a connection that died without a word (a laptop that slept).
+ * it gives up at an answer like 403 (too many pages) or 404 (somebody else on the port), and it does
+ * not notice a connection that died without a word (a laptop that slept).
  */
 
 /** Snapshots come every second; so long without one is not live. */
