@@ -22,7 +22,10 @@ export function guard(request: FastifyRequest, { allowedHosts, token }: GuardOpt
     throw new ServiceError('forbidden', 'This host name is not in ADMIN_ALLOWED_HOSTS.')
   }
   if (isCrossSite(request)) {
-    throw new ServiceError('forbidden', 'Requests caused by another site are refused; type the address.')
+    throw new ServiceError(
+      'forbidden',
+      'Requests caused by another site are refused; type the address.'
+    )
   }
   if (token !== '' && !presents(request.headers.authorization ?? '', token)) {
     throw new ServiceError('unauthenticated', 'Send ADMIN_TOKEN as bearer token or Basic password.')

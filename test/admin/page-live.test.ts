@@ -62,6 +62,7 @@ t.test('the page comes back after answers that a browser gives up at', { skip },
   await once(other.listen(port, '127.0.0.1'), 'listening')
   await once(other, 'request')
   await page.waitForResponse(answer => answer.status() === 404)
+  await shows(page, '#live', 'Not live')
   other.closeAllConnections()
   await once(other.close(), 'close')
   await startOperators(t, { status: () => status, port })
