@@ -43,6 +43,11 @@ t.test('whatever holds sending up is named first, with when it will end', t => {
     t.match(one.remarks.join(' '), /what is stored is served/i)
   }
   t.match(verdict({ mode: 'paused', pausedUntil: null }).headline, /^Paused: /)
+  for (const unheardOf of ['draining', 'constructor']) {
+    const one = verdict({ mode: unheardOf })
+    t.ok(one.headline.startsWith(`${unheardOf}: `), 'not taken for open')
+    t.equal(one.level, 'notice')
+  }
   t.end()
 })
 
@@ -133,5 +138,16 @@ t.test('what is older than the span is forgotten', t => {
   past.add({ spanSeconds: 1_800, points })
   t.equal(past.times.length, 361)
   t.equal(past.column('used').at(-1), 999)
+  t.same(past.span, { from: now + 639 * 5_000, until: now + 999 * 5_000 })
+  t.end()
+})
+
+t.test('a past that has just begun is not drawn as half an hour of nothing', t => {
+  const past = new Past()
+  const point = (at: number) => ({ at, used: 1, workingLimit: 120, waiting: 0 })
+  past.add({ spanSeconds: 1_800, points: [point(now), point(now + 5_000)] })
+  t.same(past.span, { from: now - 115_000, until: now + 5_000 })
+  past.add({ spanSeconds: 1_800, points: [point(now + 600_000)] })
+  t.same(past.span, { from: now, until: now + 600_000 })
   t.end()
 })

@@ -12,6 +12,9 @@
  * @typedef {{ fresh: number, stale: number, collapsed: number, miss: number }} Shares
  */
 
+/** A minute after the start its first points are to be seen, and not to look like all of the past. */
+const leastSpanMs = 120_000
+
 /** Over how long answers are counted for one share. */
 const shareMs = 60_000
 
@@ -29,18 +32,14 @@ export class Past {
   add({ points, spanSeconds }) {
     this.#spanMs = spanSeconds * 1000
     this.#points.push(...points)
-    const { from } = this.span
+    const from = (this.#points.at(-1)?.at ?? 0) - this.#spanMs
     this.#points = this.#points.filter(({ at }) => at >= from)
   }
 
-  get isEmpty() {
-    return this.#points.length === 0
-  }
-
-  /** Unix milliseconds; until the latest point. */
+  /** Unix milliseconds, from the first point to the latest: what is short is drawn large. */
   get span() {
     const until = this.#points.at(-1)?.at ?? 0
-    return { from: until - this.#spanMs, until }
+    return { from: Math.min(this.#points[0]?.at ?? 0, until - leastSpanMs), until }
   }
 
   /** In seconds, as plots want it. */

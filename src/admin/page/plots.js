@@ -93,14 +93,14 @@ export class Plot {
     return {
       width: this.#box.clientWidth || 300,
       height: this.#box.clientHeight || 132,
-      padding: [6, 2, 0, 0],
+      padding: [6, 18, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { setScale: false, x: false, y: false }, points: { show: false } },
       // The grid in front, or areas would hide it.
       drawOrder: /** @type {uPlot.DrawOrderKey[]} */ (['series', 'axes']),
       scales: { y: { range: (_, __, highest) => [0, most(highest ?? 0)] } },
       axes: [
-        { ...axis, size: 26, gap: 8, space: 64, values: (_, at) => at.map(minuteWords) },
+        { ...axis, size: 26, gap: 8, space: 64, values: (_, at) => at.map(timeWords) },
         { ...axis, size: 46, space: 28, values: (_, values) => values.map(tick) }
       ],
       series: [{}, ...lines.map(seriesOf)],
@@ -135,7 +135,7 @@ function seriesOf({ colour: name, dash, fill, steps }) {
   }
 }
 
-/** @param {number} unixSeconds */
-function minuteWords(unixSeconds) {
-  return clockWords(unixSeconds * 1000).slice(0, 5)
+/** @param {number} unixSeconds seconds only where there are some */
+function timeWords(unixSeconds) {
+  return clockWords(unixSeconds * 1000).replace(/:00$/, '')
 }

@@ -48,7 +48,7 @@ const hindrances = {
  */
 export function verdictOf(figures, now) {
   const { budget } = figures
-  const hindrance = hindrances[budget.mode]
+  const hindrance = hindranceOf(budget.mode)
   const troubles = troublesOf(budget)
   const broken = budget.maxInAnyWindow > budget.limit
   const level = broken ? 'bad' : (hindrance?.level ?? (troubles.length > 0 ? 'notice' : 'good'))
@@ -59,6 +59,13 @@ export function verdictOf(figures, now) {
     headline: `${state}: ${usedWords(budget)}`,
     remarks: [...(hindrance ? [hindrance.why] : []), ...troubles, waitingWords(figures.queue)]
   }
+}
+
+/** @param {string} mode */
+function hindranceOf(mode) {
+  if (mode === 'open') return undefined
+  const known = Object.hasOwn(hindrances, mode) ? hindrances[mode] : undefined
+  return known ?? { state: mode, level: /** @type {const} */ ('notice'), why: 'See the log.' }
 }
 
 /** @param {Figures['budget']} budget */
