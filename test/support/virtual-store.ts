@@ -147,6 +147,8 @@ export class VirtualStore implements SharedStore {
   /** What the network lets through. */
   canAsk = true
   canHear = true
+  /** How much later than usual what it says arrives. */
+  lagMs = 0
 
   constructor(options: LinkOptions) {
     this.#options = options
@@ -208,7 +210,7 @@ export class VirtualStore implements SharedStore {
       const answer = (tell: () => void) => {
         if (this.canHear) clock.after(backMs, tell)
       }
-      server.clock.after(delayMs(), () => {
+      server.clock.after(delayMs() + this.lagMs, () => {
         act().then(
           reply => answer(() => settle(() => resolve(reply))),
           error => answer(() => settle(() => reject(error)))
