@@ -20,7 +20,7 @@ import { Exports } from './chats/export/exports.ts'
 import type { Window } from './chats/lists.ts'
 import type { WindowProspect } from './chats/prospect.ts'
 import { renderedBytes } from './chats/renderings.ts'
-import type { Clock } from './clock.ts'
+import { type Clock, type Load, systemLoad } from './clock.ts'
 import type { Config } from './config.ts'
 import { ServiceError } from './errors.ts'
 import { createExplainer } from './explain.ts'
@@ -71,10 +71,11 @@ export interface ServiceOptions {
   readonly journal: Journal
   /** What this replica shares with others; undefined if it is the only one. */
   readonly store?: SharedStore | undefined
+  readonly load?: Load
 }
 
 export async function createService(options: ServiceOptions): Promise<Service> {
-  const { config, clock, logger, journal } = options
+  const { config, clock, logger, journal, load = systemLoad } = options
   const upstream = createUpstream({
     clock,
     baseUrl: config.HELPCRUNCH_BASE_URL,
@@ -97,7 +98,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const goneInMs = () => Math.max((goneAt ?? 0) - clock.now(), 0)
   const onEvent = (event: string, data: unknown) => invalidate(staleTags(event, data))
   const { app, cleanTarget, connections, teamRefusal } = await createApp({
-    ...{ config, clock, logger, chats, emit, exports, onEvent, store: options.store },
+    ...{ config, clock, load, logger, chats, emit, exports, onEvent, store: options.store },
     draining: () => goneAt !== undefined,
     successorInMs: () => goneInMs() + startMs + Math.random() * spreadMs,
     mostConnections: connectionLimit(config.UPSTREAM_CONCURRENCY)

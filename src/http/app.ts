@@ -10,7 +10,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { type FastifyInstance, type FastifyRequest, fastify, LogController } from 'fastify'
 import type { Chats } from '../chats/chats.ts'
 import type { Exports } from '../chats/export/exports.ts'
-import { afterInput, type Clock } from '../clock.ts'
+import type { Clock, Load } from '../clock.ts'
 import { type Config, secretsOf } from '../config.ts'
 import type { Logger } from '../observe/log.ts'
 import { createRedactor, type Redactor } from '../observe/redact.ts'
@@ -37,6 +37,7 @@ import { createWebhookRoutes } from './webhook-routes.ts'
 export interface AppOptions {
   readonly config: Config
   readonly clock: Clock
+  readonly load: Load
   readonly logger: Logger
   readonly chats: Chats
   readonly exports: Exports
@@ -77,14 +78,14 @@ const serverOptions = {
 }
 
 export async function createApp(options: AppOptions): Promise<CallersListener> {
-  const { clock, config, draining, mostConnections } = options
+  const { clock, config, draining, load, mostConnections } = options
   const redactor = createRedactor(secretsOf(config))
   const log = new AccessLog(options.logger, clock, options.emit)
   const idOf = ({ headers }: IncomingMessage) =>
     saneId(headers['x-request-id'], redactor) ?? randomUUID()
   const corsOf = corsHeadersFor(config.CORS_ORIGINS)
   const protocolErrors = new ProtocolErrors({ log, redactor, idOf, corsOf })
-  const overload = new Overload({ clock, afterInput, random: Math.random })
+  const overload = new Overload({ clock, load, random: Math.random })
   const { refuse } = protocolErrors
   const app = fastify({
     loggerInstance: options.logger,

@@ -1,17 +1,19 @@
 /**
  * What callers see of an overloaded service, on real sockets: the clock is moved whenever a request
- * comes in, as if everybody waited that long to be read.
+ * comes in, as if each were so much work.
  */
 
 import t, { type Test } from 'tap'
+import { systemLoad } from '../../src/clock.ts'
 import { checkProblem, read } from '../support/answers.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { type StackOptions, startStack, tokens } from '../support/stack.ts'
 
 async function startOverloaded(t: Test, options: StackOptions = {}) {
   const clock = new FakeClock()
-  const stack = await startStack(t, { ...options, clock })
-  // One in eight is admitted.
+  const load = { ...systemLoad, busyMs: () => clock.now() }
+  const stack = await startStack(t, { ...options, clock, load })
+  // One in four is admitted.
   let waitMs = 400
   stack.service.app.server.on('request', () => clock.stall(waitMs))
   /** Asks until it is refused: few are not. */

@@ -5,7 +5,7 @@
 
 import type { Test } from 'tap'
 import { type Settings, type Simulator, startSimulator } from '../../simulator/upstream.ts'
-import { type Clock, systemClock } from '../../src/clock.ts'
+import { type Clock, type Load, systemClock } from '../../src/clock.ts'
 import { parseConfig, secretsOf } from '../../src/config.ts'
 import { createLogger } from '../../src/observe/log.ts'
 import { noJournal } from '../../src/schedule/journal.ts'
@@ -26,6 +26,7 @@ export interface StackOptions {
   readonly simulator?: Simulator
   /** What this replica shares with others. */
   readonly store?: SharedStore
+  readonly load?: Load
 }
 
 export interface Stack {
@@ -61,8 +62,11 @@ export async function startStack(t: Test, options: StackOptions = {}): Promise<S
     destination: { write: line => void lines.push(line) }
   })
   const clock = options.clock ?? systemClock
-  const { store } = options
-  const service = await createService({ config, clock, logger, journal: noJournal, store })
+  const { load, store } = options
+  const service = await createService({
+    ...{ config, clock, logger, journal: noJournal, store },
+    ...(load && { load })
+  })
   const url = await service.app.listen({ host: '127.0.0.1', port: 0 })
   t.teardown(async () => {
     service.app.server.closeAllConnections()
