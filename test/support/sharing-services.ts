@@ -78,7 +78,9 @@ async function startReplica(t: Test, url: string, place: Place): Promise<Replica
   const store = await openStore({ address, apiKey, baseUrl, clock, log })
   if (typeof store === 'string') throw new Error(store)
   const asked: string[] = []
-  const env = { STATE_DIR: await emptyFolder(t), ...place.env }
+  // Where the budget has to be waited for, a short while will do: it is the others' concern.
+  const budget = { UPSTREAM_WINDOW_SECONDS: '0.5', QUEUE_MAX_WAIT_SECONDS: '60' }
+  const env = { STATE_DIR: await emptyFolder(t), ...budget, ...place.env }
   const stack = await startStack(t, {
     ...place,
     env,
