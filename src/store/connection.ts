@@ -45,6 +45,7 @@ export class Connection {
     this.#redis.on('ready', () => {
       // The wrong database would be one that others may use for something else.
       if (this.#lastError?.name === 'ReplyError') return this.drop()
+      this.#lastError = undefined
       this.#isReady = true
       onReady()
     })

@@ -19,7 +19,7 @@ export const lasting = (reason: string): Trouble => ({ reason, kind: 'lasting' }
 
 /** What has to be allowed to the user of the store, as Redis writes it. */
 const neededRights =
-  '~{helpcrunch-proxy:* &{helpcrunch-proxy:* +@read +@write +@scripting +@pubsub +@connection +info'
+  '~{helpcrunch-proxy:* &{helpcrunch-proxy:* +@read +@write +@scripting +@pubsub +@connection +info +time'
 
 /** By the first word of an error that the server answered. */
 const refusals: Readonly<Record<string, Trouble>> = {

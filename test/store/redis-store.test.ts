@@ -13,6 +13,7 @@ import { openStore } from '../../src/store/open-store.ts'
 import type { RedisStore } from '../../src/store/redis-store.ts'
 import { selfSigned } from '../support/certificate.ts'
 import { needsRedis, startRedis, startReplica, startSentinel, untilTrue } from '../support/redis.ts'
+import { ask, page, startReplicas } from '../support/sharing-services.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
 
 needsRedis(t)
@@ -261,6 +262,24 @@ t.test('what only an operator can mend is said in one line, without the password
     const failed = await open(t, url).catch((error: Error) => error.message)
     t.match(failed, says, url)
     t.notMatch(failed, 'canary')
+  }
+})
+
+t.test('the rights that it asks for are enough', async t => {
+  const server = await startRedis(t)
+  const at = `127.0.0.1:${server.port}`
+  await server.ask('ACL', 'SETUSER', 'nobody', 'on', '>redis-canary', '-@all')
+  const refused = await open(t, `redis://nobody:redis-canary@${at}`).catch(({ message }) => message)
+  const rights = String(refused).split('ACL SETUSER: ')[1]?.split(' ') ?? []
+  t.ok(rights.length > 4)
+  await server.ask('ACL', 'SETUSER', 'somebody', 'on', '>redis-canary', ...rights)
+  const { replicas, simulator } = await startReplicas(t, {
+    urls: Array(2).fill(`redis://somebody:redis-canary@${at}`)
+  })
+  for (const replica of replicas) t.equal((await ask(replica, page(0))).status, 200)
+  t.equal(simulator.hits(), 1)
+  for (const entry of (await server.ask('ACL', 'LOG')) as string[][]) {
+    t.equal(entry[entry.indexOf('username') + 1], 'nobody', String(entry))
   }
 })
 

@@ -89,7 +89,7 @@ async function startReplica(t: Test, url: string, place: Place): Promise<Replica
   t.teardown(() => store.close())
   // Neither away nor slow.
   await untilTrue(() =>
-    store.read('x').then(
+    store.read(`${store.namespace}probe`).then(
       () => true,
       () => false
     )
