@@ -173,6 +173,7 @@ async function openSharedCache({ clock, config, logger, store }: ServiceOptions)
   return new SharedCache({
     ...{ clock, store, keepMs: longestMs(lifetimesOf(config)) },
     maxBytes: config.CACHE_MAX_MB * megabyte,
+    secret: config.HELPCRUNCH_API_KEY,
     warn: message => logger.warn(message)
   })
 }

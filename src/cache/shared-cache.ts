@@ -18,6 +18,8 @@ export interface SharedCacheOptions {
   readonly keepMs: number
   /** Bytes that all pages may take in the store. */
   readonly maxBytes: number
+  /** What only the replicas know: the store gets no page in clear text. */
+  readonly secret: string
   readonly warn: (message: string) => void
 }
 

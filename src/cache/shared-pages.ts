@@ -9,7 +9,7 @@ import type { Clock } from '../clock.ts'
 import type { Page } from '../page.ts'
 import type { Priority, Stored } from '../ports.ts'
 import type { SharedStore } from '../shared-store.ts'
-import { headLength, readHead, type SharedPage, seal, unseal, writeHead } from './envelope.ts'
+import { Envelopes, headLength, readHead, type SharedPage, writeHead } from './envelope.ts'
 import type { Link } from './shared-link.ts'
 import {
   approachScript,
@@ -42,6 +42,8 @@ export interface SharedPagesOptions {
   readonly link: Link
   /** Bytes that all pages may take in the store. */
   readonly maxBytes: number
+  /** What only the replicas know: the store gets no page in clear text. */
+  readonly secret: string
   readonly warn: (message: string) => void
 }
 
@@ -61,10 +63,12 @@ const classes: Readonly<Record<Priority, number>> = { bulk: 0, refresh: 1, inter
 
 export class SharedPages {
   readonly #options: SharedPagesOptions
+  readonly #envelopes: Envelopes
   #toldAt = -Infinity
 
   constructor(options: SharedPagesOptions) {
     this.#options = options
+    this.#envelopes = new Envelopes(options.secret)
   }
 
   /** What messages call a key. */
@@ -114,7 +118,7 @@ export class SharedPages {
     if (era === undefined || lifetimeMs < 1) return this.#gaveUp(id, token)
     const shared = moved(stored, at => storeClock.toStore(at))
     const head = { requestedAt: shared.requestedAt, token, era }
-    const bytes = await seal(key, head, shared)
+    const bytes = await this.#envelopes.seal(key, head, shared)
     if (bytes.length > largestBytes) return this.#gaveUp(id, token)
     const written = readHead(Buffer.from(writeHead(head)))!
     const args = [
@@ -160,7 +164,7 @@ export class SharedPages {
     const known = readHead(bytes)
     // Its instants were told by another clock, and nobody knows how old it is.
     if (known && known.era !== era) return { kind: 'page', head, page: undefined }
-    const shared = await unseal(key, bytes)
+    const shared = await this.#envelopes.unseal(key, bytes)
     if (!shared) {
       this.#discard(key, head)
       return { kind: 'page', head, page: undefined }

@@ -31,7 +31,7 @@ async function openPages(t: Test, server: RedisServer) {
     store.close()
   })
   const pages = new SharedPages({
-    ...{ store, clock: systemClock, link, maxBytes: 1e7, warn: () => {} }
+    ...{ store, clock: systemClock, link, maxBytes: 1e7, secret: 'a-key', warn: () => {} }
   })
   await untilTrue(() => link.era !== undefined)
   /** Again if the machine was too busy to answer in time. */
