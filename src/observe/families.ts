@@ -3,7 +3,7 @@
  * have. Names end in their units; durations are seconds.
  */
 
-import type { BrakeMode, ScheduleReport } from '../ports.ts'
+import type { BrakeMode, ReplicasReport, ScheduleReport } from '../ports.ts'
 import type { Figures } from './figures.ts'
 import type { Histogram } from './histogram.ts'
 import { type Answers, isSaved } from './requests.ts'
@@ -34,6 +34,7 @@ export function familiesOf({ figures, status }: Families): readonly Family[] {
     ...queueFamilies(now.queue, figures),
     ...upstreamFamilies(figures),
     ...cacheFamilies(now.cache, figures),
+    ...replicaFamilies(now.replicas),
     gauge('exports', 'Exports that are running.', now.exports.length),
     {
       ...gauge('build_info', 'Always 1; says which version runs.', 0),
@@ -137,6 +138,23 @@ function upstreamFamilies({ attempts }: Figures): readonly Family[] {
     histogram('upstream_duration', 'Attempts from send to last byte.', [
       { value: attempts.durations }
     ])
+  ]
+}
+
+const replicaModes: readonly ReplicasReport['mode'][] = ['single', 'joined', 'cut-off', 'alone']
+
+function replicaFamilies({ members, mode }: ReplicasReport): readonly Family[] {
+  const living = members.filter(({ isSilent }) => !isSilent)
+  return [
+    {
+      ...gauge('replica_mode', '1 for how this replica shares the budget with others.', 0),
+      series: replicaModes.map(one => ({ labels: { mode: one }, value: Number(one === mode) }))
+    },
+    gauge(
+      'replicas',
+      'Replicas that share the budget and were heard of lately, this one among them.',
+      Math.max(living.length, 1)
+    )
   ]
 }
 

@@ -70,10 +70,12 @@ export function recordedStatus(): Recorded {
       'night-shift': { requests: 6_118, calls: 101, saved: 5_840, refused: 0, waiting: 0 }
     },
     replicas: {
-      mode: 'shared',
+      mode: 'joined',
+      id: '3f9a01c2.desk-1',
+      mostHeld: 112,
       members: [
-        { instance: 'desk-1', share: 60, lastSeenSeconds: 0 },
-        { instance: 'desk-2', share: 60, lastSeenSeconds: 1 }
+        { id: '3f9a01c2.desk-1', held: 31, share: 60, seenSecondsAgo: 0.2, isSilent: false },
+        { id: '77bd1e90.desk-2', held: 40, share: 60, seenSecondsAgo: 6.1, isSilent: true }
       ]
     },
     exports: [

@@ -9,7 +9,7 @@ import { arrayOf, countsOf, numberOf, objectOf, textOf } from './members.js'
  * @typedef {{ at: string, code: string, detail: string }} Failure
  * @typedef {{ requests: number, calls: number, saved: number, refused: number, waiting: number }} Team
  * @typedef {{ id: string, team: string, done: number, total: number, etaSeconds: number | undefined }} Export
- * @typedef {{ name: string, words: readonly (readonly [string, string])[] }} Member
+ * @typedef {{ id: string, held: number, share: number, seenSeconds: number, isSilent: boolean }} Member
  * @typedef {ReturnType<typeof figuresOf>} Figures
  */
 
@@ -144,32 +144,25 @@ function exportOf(one) {
 }
 
 /** @param {Record<string, unknown>} replicas */
-function replicasOf({ members, mode }) {
-  return { mode: textOf(mode, 'single'), members: arrayOf(members).map(memberOf) }
-}
-
-/**
- * A member's name first, then whatever else is said of it.
- *
- * @param {unknown} member
- * @returns {Member}
- */
-function memberOf(member) {
-  if (typeof member === 'string') return { name: member, words: [] }
-  const all = Object.entries(objectOf(member)).filter(([, value]) => typeof value !== 'object')
-  const named = all.find(([key]) => ['instance', 'id', 'name'].includes(key)) ?? all[0]
-  const words = all.filter(entry => entry !== named)
+function replicasOf({ id, members, mode }) {
   return {
-    name: String(named?.[1] ?? ''),
-    words: words.map(([key, value]) => /** @type {const} */ ([wordsOf(key), String(value)]))
+    mode: textOf(mode, 'single'),
+    id: textOf(id),
+    members: arrayOf(members).map(memberOf)
   }
 }
 
 /**
- * `lastSeenSeconds` as people write it.
- *
- * @param {string} key
+ * @param {unknown} member
+ * @returns {Member}
  */
-function wordsOf(key) {
-  return key.replace(/[A-Z]/g, letter => ` ${letter.toLowerCase()}`)
+function memberOf(member) {
+  const { held, id, isSilent, seenSecondsAgo, share } = objectOf(member)
+  return {
+    id: textOf(id),
+    held: numberOf(held) ?? 0,
+    share: numberOf(share) ?? 0,
+    seenSeconds: numberOf(seenSecondsAgo) ?? 0,
+    isSilent: isSilent === true
+  }
 }

@@ -1,7 +1,7 @@
 /** Who uses the service: teams with what they spend and save, exports on their way, replicas. */
 
 import { byId, element, say, setCells, setText, show, showItems } from './dom.js'
-import { countWords, durationWords, percentWords } from './words.js'
+import { countWords, durationWords, percentWords, plural } from './words.js'
 
 /** @typedef {import('./figures.js').Figures} Figures */
 
@@ -82,18 +82,28 @@ export function showExports({ exports }) {
   show('no-exports', exports.length === 0)
 }
 
+/** @type {Record<string, string>} */
+const modes = {
+  single: 'This instance is alone.',
+  joined: 'One budget for all.',
+  'cut-off': 'Cut off from the store: nothing is sent.',
+  alone: 'Cut off from the store: this one spends its share.'
+}
+
 /** @param {Figures} figures */
-export function showReplicas({ replicas, service }) {
-  const { members, mode } = replicas
-  const isAlone = members.length === 0 && mode === 'single'
-  say('replicas-mode', isAlone ? 'This instance is alone.' : mode)
+export function showReplicas({ replicas: { id: own, members, mode } }) {
+  say('replicas-mode', Object.hasOwn(modes, mode) ? (modes[mode] ?? mode) : mode)
   showItems(byId('replicas'), members, {
-    key: ({ name }) => name,
+    key: ({ id }) => id,
     make: () => element('li', '', [element('span', 'who'), element('span', 'muted')]),
-    update: (item, { name, words }) => {
-      const own = name === service.instance ? [['this one', '']] : []
-      const texts = [...own, ...words].map(pair => pair.join(' ').trim())
-      setCells(item, [name, texts.join(' · ')])
+    update: (item, { held, id, isSilent, seenSeconds, share }) => {
+      const words = [
+        ...(id === own ? ['this one'] : []),
+        `holds ${plural(held, 'call', 'calls')}`,
+        `${countWords(share)} if cut off`,
+        ...(isSilent ? [`silent for ${durationWords(seenSeconds)}`] : [])
+      ]
+      setCells(item, [id, words.join(' · ')])
     }
   })
 }

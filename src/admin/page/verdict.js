@@ -24,6 +24,11 @@ const hindrances = {
     level: 'notice',
     why: 'Calls of an earlier process may still count. What is stored is served.'
   },
+  'cut-off': {
+    state: 'Cut off',
+    level: 'bad',
+    why: 'The store that replicas share is out of reach. What is stored is served.'
+  },
   paused: {
     state: 'Paused',
     level: 'bad',
@@ -49,7 +54,7 @@ const hindrances = {
 export function verdictOf(figures, now) {
   const { budget } = figures
   const hindrance = hindranceOf(budget.mode)
-  const troubles = troublesOf(budget)
+  const troubles = troublesOf(figures)
   const broken = budget.maxInAnyWindow > budget.limit
   const level = broken ? 'bad' : (hindrance?.level ?? (troubles.length > 0 ? 'notice' : 'good'))
   const state = hindrance ? hindrance.state + untilWords(budget.pausedUntil, now) : 'Open'
@@ -74,9 +79,13 @@ function usedWords({ limit, maxInAnyWindow, used, windowSeconds }) {
   return `${countWords(used)} of ${plural(limit, 'call', 'calls')} used in ${window}; most in any window ${countWords(maxInAnyWindow)}`
 }
 
-/** @param {Figures['budget']} budget */
-function troublesOf({ journalProblem, limit, maxInAnyWindow, workingLimit }) {
+/** @param {Figures} figures */
+function troublesOf({ budget, replicas }) {
+  const { journalProblem, limit, maxInAnyWindow, workingLimit } = budget
   const troubles = []
+  if (replicas.mode === 'alone') {
+    troubles.push('The store that replicas share is out of reach: this one spends its share.')
+  }
   if (maxInAnyWindow > limit) {
     troubles.push('More calls than HelpCrunch allows can have arrived in one window.')
   }
