@@ -26,6 +26,11 @@ export function methodTable(app: FastifyInstance): MethodTable {
   return table
 }
 
+/** @param allow the methods that would be taken */
+export function wrongMethod(allow: string): ServiceError {
+  return new ServiceError('method_not_allowed', `This route takes ${allow}; /docs describes it.`)
+}
+
 /** The error for a request that no route takes; sets `Allow` where others would be taken. */
 export function allowedMethods(table: MethodTable, request: FastifyRequest, reply: FastifyReply) {
   const path = (request.raw.url ?? '').split('?', 1)[0] ?? ''
@@ -36,7 +41,7 @@ export function allowedMethods(table: MethodTable, request: FastifyRequest, repl
   }
   const allow = [...new Set(known.flatMap(({ methods }) => [...methods]))].sort().join(', ')
   reply.header('allow', allow)
-  return new ServiceError('method_not_allowed', `This route takes ${allow}; /docs describes it.`)
+  return wrongMethod(allow)
 }
 
 /** What is said of a path that no route has. */

@@ -5,9 +5,8 @@
 
 import { chatList, messageList, singleChat, type Window } from '../chats/lists.ts'
 import { parseListQuery, parseMessageQuery, parseNoQuery } from '../chats/query.ts'
-import { ServiceError } from '../errors.ts'
 import { routeNames } from '../observe/requests.ts'
-import { noRoute } from './allowed-methods.ts'
+import { noRoute, wrongMethod } from './allowed-methods.ts'
 import { checkRequest } from './request-checks.ts'
 
 export interface ReadTarget {
@@ -55,8 +54,6 @@ function readOfChat(id: string, isMessages: boolean, search: string, maxLimit: n
 }
 
 function refusalOf(route: string): Error {
-  if (route === '/chats/search') {
-    return new ServiceError('method_not_allowed', 'This route takes POST.')
-  }
+  if (route === '/chats/search') return wrongMethod('POST')
   return routeNames.includes(route) || route === '/v1' ? new NotExplainedError(route) : noRoute()
 }
