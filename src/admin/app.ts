@@ -57,6 +57,10 @@ export function createAdminApp({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: 1024,
+    // A URL that cannot be decoded never gets as far as the hooks.
+    frameworkErrors: (error, request, reply) => {
+      sendProblem(request, reply.headers(headers), toServiceError(error))
+    },
     // Operators may watch until the end, and not longer.
     forceCloseConnections: true
   }) as unknown as FastifyInstance
