@@ -306,8 +306,13 @@ t.test('the Sentinels are followed to the new master', async t => {
   const sentinel = await startSentinel(t, 'main', master)
   const { store } = await open(t, `redis+sentinel://127.0.0.1:${sentinel.port}/main`)
   t.equal(await store.run(adding, { keys: ['n'], args: [1] }), 1)
+  // As soon as it knows the replica well enough.
+  await untilTrue(async () => {
+    const answer = await sentinel.ask('SENTINEL', 'FAILOVER', 'main').catch(() => 'not yet')
+    return answer === 'OK'
+  })
   await untilTrue(async () =>
-    String(await sentinel.ask('SENTINEL', 'REPLICAS', 'main')).includes('master-link-status,ok')
+    String(await replica.ask('INFO', 'replication')).includes('role:master')
   )
   await master.kill()
   await untilTrue(async () => {

@@ -83,7 +83,11 @@ export class RedisServer {
     const lines = [
       ...[`port ${this.port}`, 'bind 127.0.0.1', `dir ${this.#folder}`, 'protected-mode no'],
       `sentinel monitor ${name} 127.0.0.1 ${port} 1`,
-      ...[`sentinel down-after-milliseconds ${name} 500`, `sentinel failover-timeout ${name} 2000`]
+      // It changes the master when it is told to, and not because the machine is busy.
+      ...[
+        `sentinel down-after-milliseconds ${name} 60000`,
+        `sentinel failover-timeout ${name} 5000`
+      ]
     ]
     writeFileSync(path, lines.join('\n'))
     return [path, '--sentinel']
