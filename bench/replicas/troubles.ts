@@ -5,6 +5,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Random } from '../../simulator/random.ts'
+import { windowMs } from '../budget/conditions.ts'
 import type { Fleet } from './fleet.ts'
 
 export interface Trouble {
@@ -15,15 +16,17 @@ export interface Trouble {
 
 /** Each kind of loss lasts long enough for replicas to begin spending their shares. */
 const lossMs = 20_000
+const killingMs = 10 * windowMs
 const pauseMs = 10_000
 
 export const troubles: readonly Trouble[] = [
   {
     name: 'replicas killed (-9) and started again',
     async befall({ replicas }, random) {
-      for (let kills = 0; kills < 12; kills++) {
+      const until = performance.now() + killingMs
+      while (performance.now() < until) {
         await random.pick(replicas).restart()
-        await sleep(1000 + random.below(3000))
+        await sleep(1000 + random.below(5000))
       }
     }
   },
