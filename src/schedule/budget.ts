@@ -39,6 +39,8 @@ export interface Spender {
 export interface Expectation {
   /** Slots that may be held at `at`; 0 if nothing may be sent then. */
   limit(at: number): number
+  /** What it means if that is 0. */
+  readonly hindrance: 'held' | 'cut-off'
   /** The next instant after `at` at which that changes by itself; Infinity if it does not. */
   nextChangeAt(at: number): number
   /** Replicas that take turns, this one among them. */
@@ -67,6 +69,7 @@ export interface Budget {
 /** Bounded by the limit alone. */
 export const everything: Expectation = {
   limit: () => Infinity,
+  hindrance: 'held',
   nextChangeAt: () => Infinity,
   turns: 1
 }

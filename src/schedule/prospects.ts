@@ -62,8 +62,9 @@ export class Prospects {
   mode(now: number): ScheduleReport['mode'] {
     const { budget, sends } = this.#house
     const mode = sends.brake.mode(now)
-    const isCutOff = mode === 'open' && budget.expectation(now).limit(now) === 0
-    return isCutOff ? 'cut-off' : mode
+    if (mode !== 'open') return mode
+    const { hindrance, limit } = budget.expectation(now)
+    return limit(now) === 0 ? hindrance : mode
   }
 
   /** Whether it will be sent in time if nothing else arrives. */

@@ -176,6 +176,7 @@ export class SharedBudget implements Budget, Party {
     const from = Math.max(this.#heldUntil, now)
     return {
       limit: at => (at >= from ? size : 0),
+      hindrance: 'held',
       nextChangeAt: at => (from > at ? from : Infinity),
       turns: (this.#answer?.waiting ?? 0) + 1
     }
@@ -190,6 +191,7 @@ export class SharedBudget implements Budget, Party {
         if (at > now && at >= hopedAt) return this.#options.limit
         return at >= from && at < until ? share : 0
       },
+      hindrance: 'cut-off',
       nextChangeAt: at => Math.min(...[from, until, hopedAt].filter(change => change > at)),
       turns: 1
     }

@@ -195,6 +195,7 @@ t.test('garbage in its keys is a memory that is gone: nothing is sent for a wind
     await replicas.clock.advance(200)
     await replicas.server.write(`ledger:${name}`, 'garbage')
     await replicas.clock.advance(2000)
+    t.equal(one.schedule.report().mode, 'held')
     askTimes(one, 6)
     await replicas.clock.advance(windowMs)
     t.equal(replicas.arrivals.length, 6, name)
