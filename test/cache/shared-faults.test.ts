@@ -27,22 +27,24 @@ t.test('clocks of machines that are minutes apart make no page younger or older'
   const { simulator, replicas } = await startReplicas(t, {
     urls: Array(3).fill(server.url),
     skewsMs: [0, 300_000, -300_000],
-    env: { CACHE_FRESH_SECONDS: '6' }
+    env: { CACHE_FRESH_SECONDS: '120' }
   })
   const [first, second, third] = replicas as [Replica, Replica, Replica]
-  await ask(first, target)
+  const [askedAt] = [performance.now(), await ask(first, target)]
+  const landedAt = performance.now()
   await untilShared(server)
   for (const replica of [second, third]) {
-    const { ageSeconds, cache } = await ask(replica, target)
-    t.match(cache, /hit; ttl=[0-6]; detail=shared/)
-    t.ok(ageSeconds <= 6)
+    const { cache } = await ask(replica, target)
+    t.match(cache, /hit; ttl=1?[0-9]{1,2}; detail=shared/)
+    // Seconds by a clock that is minutes off would show at once; they also have to pass by it.
+    await untilTrue(async () => (await ask(replica, target)).ageSeconds >= 3)
+    const leastMs = performance.now() - landedAt
+    const { ageSeconds } = await ask(replica, target)
+    const mostMs = performance.now() - askedAt
+    t.ok(ageSeconds * 1000 <= mostMs + 1000, `${ageSeconds} s after at most ${mostMs} ms`)
+    t.ok(ageSeconds * 1000 >= leastMs - 1000, `${ageSeconds} s after at least ${leastMs} ms`)
   }
   t.equal(simulator.hits(), 1)
-  // It grows old on all of them within the same seconds, whatever their clocks show.
-  const young = { headers: { 'cache-control': 'only-if-cached, max-age=6' } }
-  await untilTrue(async () => (await ask(second, target, young)).status === 504)
-  await untilTrue(async () => (await ask(third, target, young)).status === 504)
-  t.ok((await ask(first, target)).ageSeconds < 12)
 })
 
 t.test('who hears no messages learns what is stale all the same', async t => {
