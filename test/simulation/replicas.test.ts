@@ -12,7 +12,7 @@ import { type ReplicasRun, simulateReplicas } from './replicas.ts'
 needsRedis(t)
 
 const only = process.env.SIMULATION_SEED
-const seeds = only === undefined ? Array.from({ length: 40 }, (_, seed) => seed) : [Number(only)]
+const seeds = only === undefined ? Array.from({ length: 24 }, (_, seed) => seed) : [Number(only)]
 
 t.setTimeout(300_000)
 
@@ -29,6 +29,8 @@ async function runAll(t: Test, extraSlots: number) {
       run => runs.push(run),
       (error: Error) => failures.push(error.message)
     )
+    // One is enough where one has to be seen.
+    if (extraSlots > 0 && failures.length > 0) break
   }
   return { runs, failures }
 }
