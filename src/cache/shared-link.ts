@@ -14,9 +14,9 @@ import {
   StoreError,
   storeTimeoutMs
 } from '../shared-store.ts'
+import { StoreClock } from '../store-clock.ts'
 import { everything } from './invalidations.ts'
 import { invalidateScript, syncScript } from './shared-scripts.ts'
-import { StoreClock } from './store-clock.ts'
 
 export interface LinkOptions {
   readonly store: SharedStore
@@ -122,10 +122,10 @@ export class Link {
    */
   async exchange(script: Script, call: ScriptCall): Promise<readonly unknown[]> {
     const { clock, store } = this.#options
-    const sentAt = clock.now()
+    const askedAt = clock.now()
     const args = [...this.common, this.#seq, ...call.args]
     const answer = await store.run(script, { ...call, args, asBytes: true })
-    const [now, era, seq, entries, ...rest] = answer as [
+    const [time, era, seq, entries, ...rest] = answer as [
       number,
       Buffer,
       number,
@@ -133,7 +133,7 @@ export class Link {
       ...unknown[]
     ]
     this.#era = era.toString('latin1')
-    if (!this.storeClock.learn(sentAt, clock.now(), now)) {
+    if (!this.storeClock.observe({ askedAt, heardAt: clock.now(), time })) {
       this.#overEra = this.#era
       this.#era = undefined
       throw new StoreError('refused', "the store's clock has jumped")

@@ -55,6 +55,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock, Timer } from '../../clock.ts'
 import { type SharedStore, StoreError, storeTimeoutMs } from '../../shared-store.ts'
+import { StoreClock } from '../../store-clock.ts'
 import { giveUpMarginMs, guardMs } from '../ledger.ts'
 import type { Identity } from './identity.ts'
 import {
@@ -68,7 +69,6 @@ import {
   type Timed,
   type Wishes
 } from './shared-ledger.ts'
-import { StoreClock } from './store-clock.ts'
 
 export interface MembershipOptions {
   readonly clock: Clock
@@ -348,7 +348,6 @@ export class Membership {
   async #compareClocks(askedAt: number, time: number): Promise<void> {
     const heardAt = this.#options.clock.now()
     if (this.#storeClock.observe({ askedAt, heardAt, time })) return
-    this.#storeClock.forget()
     await exchange(this.#options.store, { op: 'reset', epoch: this.#epoch })
     throw new StoreError('unknown', 'its clock was set')
   }
@@ -391,7 +390,7 @@ export class Membership {
     return {
       ...{ id: identity.id, channel: this.#channel, limit, windowMs, guardMs, silentMs, graceMs },
       leaseMs: this.leaseMs,
-      validUntil: this.#storeClock.least(now + storeTimeoutMs)
+      validUntil: Math.floor(this.#storeClock.toStore(now + storeTimeoutMs))
     }
   }
 
