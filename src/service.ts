@@ -7,10 +7,8 @@
  */
 
 import type { FastifyInstance } from 'fastify'
-import { createAdminApp } from './admin/app.ts'
 import { Cache, storedBytes } from './cache/cache.ts'
 import { type Lifetimes, longestMs } from './cache/freshness.ts'
-import { everything } from './cache/invalidations.ts'
 import { MemoryStore } from './cache/memory-store.ts'
 import type { SharedCache } from './cache/shared-cache.ts'
 import { Chats } from './chats/chats.ts'
@@ -23,20 +21,17 @@ import { renderedBytes } from './chats/renderings.ts'
 import { type Clock, type Load, systemLoad } from './clock.ts'
 import type { Config } from './config.ts'
 import { ServiceError } from './errors.ts'
-import { createExplainer } from './explain.ts'
 import { connectionLimit } from './file-limit.ts'
 import { createApp } from './http/app.ts'
-import { Connections } from './http/connections.ts'
 import { anonymous } from './http/teams.ts'
 import { Audit } from './observe/audit.ts'
 import { Figures } from './observe/figures.ts'
-import { identityOf } from './observe/identity.ts'
 import { noteIncident } from './observe/incidents.ts'
 import type { Logger } from './observe/log.ts'
-import { createMetrics } from './observe/metrics.ts'
-import { statusOf } from './observe/status.ts'
 import { watchedAttempt } from './observe/watched-attempt.ts'
+import { createOperators } from './operators.ts'
 import type { Attempt, Emit, Look, Need } from './ports.ts'
+import { openBudget, openSharedCache } from './replicas.ts'
 import { alone, type Budget } from './schedule/budget.ts'
 import type { Journal } from './schedule/journal.ts'
 import { slotsOpenToBulk } from './schedule/reserves.ts'
@@ -85,14 +80,14 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     maxBodyBytes: Math.floor(config.UPSTREAM_MAX_BODY_MB * megabyte)
   })
   const budget = await openBudget(options)
-  const shared = await openSharedCache(options)
+  const shared = await openSharedCache(options, longestMs(lifetimesOf(config)))
   const rooms = joinRooms({
     ...{ ...options, budget, shared },
     attempt: upstream.attempt,
     random: Math.random,
     onEvent: event => noteIncident(event, logger)
   })
-  const { audit, chats, emit, exports, figures, invalidate, memory, prospect, schedule } = rooms
+  const { chats, emit, exports, invalidate, schedule } = rooms
   shared?.start(rooms.makeStale)
   let goneAt: number | undefined
   const goneInMs = () => Math.max((goneAt ?? 0) - clock.now(), 0)
@@ -103,28 +98,10 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     successorInMs: () => goneInMs() + startMs + Math.random() * spreadMs,
     mostConnections: connectionLimit(config.UPSTREAM_CONCURRENCY)
   })
-  const windowMs = config.UPSTREAM_WINDOW_SECONDS * 1000
-  const sources = {
-    ...{ clock, windowMs, audit, figures, memory },
-    service: identityOf(clock),
-    schedule: () => schedule.report(),
-    exports: () => exports.report()
-  }
-  const status = () => statusOf(sources)
-  const admin = createAdminApp({
-    ...{ config, clock, logger, status, metrics: createMetrics({ status, figures }) },
-    ...{ teams: figures.teams, invalidateAll: () => invalidate([everything]) },
-    explain: createExplainer({
-      ...{ clock, prospect, teamRefusal, cleanTarget },
-      foresee: asking => schedule.foresee(asking),
-      maxLimit: config.MAX_LIMIT,
-      maxWaitMs: config.QUEUE_MAX_WAIT_SECONDS * 1000
-    })
-  })
-  const operators = new Connections({ server: admin.server, clock, most: mostOperators })
+  const operators = createOperators({ config, clock, logger, rooms, teamRefusal, cleanTarget })
   return {
     app,
-    admin,
+    admin: operators.admin,
     unready: inMs => {
       goneAt = clock.now() + inMs
     },
@@ -139,43 +116,16 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     },
     cut: () => {
       connections.cut()
-      operators.cut()
+      operators.connections.cut()
     },
     close: async () => {
       shared?.stop()
-      await Promise.all([app.close(), admin.close()])
+      await Promise.all([app.close(), operators.admin.close()])
       await budget.leave()
       await upstream.close()
       journal.close()
     }
   }
-}
-
-/** Loaded only if it is shared: who runs a single replica has nothing of it in the process. */
-async function openBudget({ clock, config, journal, logger, store }: ServiceOptions) {
-  if (!store) return alone
-  const { openIdentity } = await import('./schedule/replicas/identity.ts')
-  const { SharedBudget } = await import('./schedule/replicas/shared-budget.ts')
-  return new SharedBudget({
-    ...{ clock, store, log: logger, identity: openIdentity(config.STATE_DIR) },
-    limit: config.UPSTREAM_LIMIT,
-    windowMs: config.UPSTREAM_WINDOW_SECONDS * 1000,
-    timeoutMs: config.UPSTREAM_TIMEOUT_SECONDS * 1000,
-    graceMs: config.STORE_LOSS_GRACE_SECONDS * 1000,
-    knowsItsCalls: journal.problem === undefined
-  })
-}
-
-/** The same, for pages. */
-async function openSharedCache({ clock, config, logger, store }: ServiceOptions) {
-  if (!store) return undefined
-  const { SharedCache } = await import('./cache/shared-cache.ts')
-  return new SharedCache({
-    ...{ clock, store, keepMs: longestMs(lifetimesOf(config)) },
-    maxBytes: config.CACHE_MAX_MB * megabyte,
-    secret: config.HELPCRUNCH_API_KEY,
-    warn: message => logger.warn(message)
-  })
 }
 
 function lifetimesOf(config: Config): Lifetimes {
@@ -189,9 +139,6 @@ function lifetimesOf(config: Config): Lifetimes {
 /** What a successor needs to start, and over what its first callers are spread. */
 const startMs = 1000
 const spreadMs = 2000
-
-/** Connections of operators at once. */
-const mostOperators = 100
 
 export interface RoomsOptions {
   readonly config: Config

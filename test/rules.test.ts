@@ -48,6 +48,8 @@ const violations: [room: string, code: string, rule: string][] = [
   ['src/http', imports('undici'), 'noRestrictedImports'],
   ['src/chats', imports('fastify'), 'noRestrictedImports'],
   ['src/schedule', imports('../service.ts'), 'noRestrictedImports'],
+  ['src/http', imports('../operators.ts'), 'noRestrictedImports'],
+  ['src/chats/export', imports('../../replicas.ts'), 'noRestrictedImports'],
   ['src/schedule', imports('../config.ts'), 'noRestrictedImports'],
   ['src/schedule', imports('node:timers/promises'), 'noRestrictedImports'],
   ['src', imports('undici'), 'noRestrictedImports'],
