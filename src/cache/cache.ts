@@ -1,9 +1,9 @@
 /**
  * Answers from what is stored; else from one flight for everybody who asks for the same. Fresh
  * pages are served; stale ones are served while one refresh runs behind, or, later, only if no
- * newer one can be had. Promises: only what the next room returned whole is ever stored; a failed
- * flight leaves the store as it was. It leaves to `chats` what a page is made of, and to `schedule`
- * when a call may be made.
+ * newer one can be had (reuse.ts decides). Promises: only what the next room returned whole is ever
+ * stored; a failed flight leaves the store as it was. It leaves to `chats` what a page is made of,
+ * and to `schedule` when a call may be made.
  */
 
 import type { Clock } from '../clock.ts'
@@ -28,13 +28,12 @@ import {
   briefly,
   invalidated,
   type Lifetimes,
-  satisfies,
   shortened,
   stored,
   usableOf
 } from './freshness.ts'
 import { Invalidations } from './invalidations.ts'
-import { Recently } from './recently.ts'
+import { Reuse, refreshEveryMs } from './reuse.ts'
 import { newsOf, Rhythm } from './rhythm.ts'
 import type { SharedCache } from './shared-cache.ts'
 import type { Foreign } from './shared-pages.ts'
@@ -54,30 +53,11 @@ export interface CacheOptions {
   readonly shared?: Pick<SharedCache, 'fly'> | undefined
 }
 
-/** A request's own wishes force at most one call per page in this time. */
-const forceEveryMs = 5000
-
-/** However often a page is made stale or a refresh of it fails: not again at once. */
-const refreshEveryMs = 2000
-
-/** In this last part of its period, a page that is read is refreshed ahead. */
-const aheadPart = 1 / 10
-
-/** A page that is still fresh is fetched again if it had this many readers, or if the pressure is low. */
-const readsPerCallAhead = 60
-const lowPressure = 0.3
-
-/** From this many lifetimes on, a caller waits for the refresh if the budget idles. */
-const waitFromAge = 2
-
 export class Cache implements PageSource {
   readonly #options: CacheOptions
   readonly #flights: Flights<Landed>
-  /** When stored pages were last fetched again; the first fetch is none of these. */
-  readonly #refetched: Recently
+  readonly #reuse: Reuse
   readonly #rhythm: Rhythm
-  /** How often each stored response was read. */
-  readonly #reads = new WeakMap<Stored<Page>, number>()
   readonly #invalidations = new Invalidations()
   #versions = 0
 
@@ -85,16 +65,16 @@ export class Cache implements PageSource {
     this.#options = options
     this.#flights = new Flights(options.clock)
     this.#rhythm = new Rhythm(options.lifetimes)
-    this.#refetched = new Recently(Math.max(forceEveryMs, options.lifetimes.freshMs))
+    this.#reuse = new Reuse({ ...options, isUnderWay: key => this.#flights.has(key) })
   }
 
   find(call: Call, need: Need): Found | undefined {
     const now = this.#options.clock.now()
     const usable = usableOf(this.#lookup(call, need.team), need, now)
     if (need.conditions?.onlyIfCached) return storedOnly(usable, need.conditions, now)
-    if (!usable || !this.#mayServe(usable, call, need, now)) return undefined
-    this.#reads.set(usable, (this.#reads.get(usable) ?? 0) + 1)
-    if (this.#isDue(usable, need.team, now)) this.#refreshBehind(call, need.team, usable)
+    if (!usable || !this.#reuse.mayServe(usable, call, need, now)) return undefined
+    this.#reuse.noteRead(usable)
+    if (this.#reuse.isDue(usable, need.team, now)) this.#refreshBehind(call, need.team, usable)
     return hit(usable, now)
   }
 
@@ -119,15 +99,15 @@ export class Cache implements PageSource {
     const key = keyOf(call)
     const known = this.#current(call, this.#options.store.peek(key))
     const usable = usableOf(known, need, now)
-    const isServed = usable !== undefined && this.#mayServe(usable, call, need, now)
+    const isServed = usable !== undefined && this.#reuse.mayServe(usable, call, need, now)
     const isUnderWay = this.#flights.has(key)
     const flight = this.#flights.prospect(key, need)
-    const isDue = isServed && this.#isDue(usable, need.team, now)
+    const isDue = isServed && this.#reuse.isDue(usable, need.team, now)
     return {
       ...{ call, isUnderWay, stored: known, freshness: known ? assess(known, now) : 'absent' },
       from: isServed ? 'store' : flight === 'none' ? 'call' : 'flight',
       isTooLate: !isServed && flight === 'too-late',
-      isRefreshed: isDue && !isUnderWay && !this.#isTooSoon(call, now),
+      isRefreshed: isDue && !isUnderWay && !this.#reuse.isTooSoon(call, now),
       hasFallback: usable !== undefined
     }
   }
@@ -152,65 +132,6 @@ export class Cache implements PageSource {
     return this.#invalidations.since(() => this.#options.tagsOf(call, value), requestedAt)
   }
 
-  #mayServe(page: Stored<Page>, call: Call, need: Need, now: number): boolean {
-    const { conditions } = need
-    if (conditions && !satisfies(page, conditions, now)) {
-      // A call that is under way is worth waiting for, and costs no further one.
-      const isForced = this.#refetched.within(keyOf(call), now, forceEveryMs)
-      return conditions.notBefore === undefined && isForced && !this.#flights.has(keyOf(call))
-    }
-    switch (assess(page, now)) {
-      case 'fresh':
-        return true
-      case 'stale-while-revalidate':
-        return (
-          conditions?.maxStaleMs !== undefined ||
-          !this.#isOld(page, now) ||
-          this.#isTooSoon(call, now) ||
-          !this.#options.idle.hasSlot(need.team, 'refresh')
-        )
-      default:
-        // Who comes while it is being fetched again waits for that.
-        return (
-          conditions?.maxStaleMs !== undefined ||
-          (this.#isTooSoon(call, now) && !this.#flights.has(keyOf(call)))
-        )
-    }
-  }
-
-  /** Nobody should get chats as old as this while the budget idles. */
-  #isOld({ storedAt, freshUntil }: Stored<Page>, now: number): boolean {
-    return now - storedAt > waitFromAge * (freshUntil - storedAt)
-  }
-
-  /** Whether reading the page now sets off its refresh; as long as it is fresh, from idle budget. */
-  #isDue(page: Stored<Page>, team: string, now: number): boolean {
-    if (now < this.#dueAt(page)) return false
-    const { idle } = this.#options
-    return now >= page.freshUntil || (this.#isShared(page) && idle.hasSlot(team, 'refresh'))
-  }
-
-  #dueAt({ freshUntil, periodMs, refreshAt }: Stored<Page>): number {
-    const isAhead = this.#options.foresight.refreshAhead && refreshAt <= freshUntil
-    return refreshAt - (isAhead ? aheadPart * periodMs : 0)
-  }
-
-  /** A call that need not be yet is to serve many, unless most of the budget is free anyway. */
-  #isShared(page: Stored<Page>): boolean {
-    return (
-      (this.#reads.get(page) ?? 0) >= readsPerCallAhead ||
-      this.#options.idle.pressure() < lowPressure
-    )
-  }
-
-  /** A page is fetched again at most once in a while, which grows as the budget shrinks. */
-  #isTooSoon(call: Call, now: number): boolean {
-    const { idle, lifetimes } = this.#options
-    const left = Math.max(1 - idle.pressure(), Number.EPSILON)
-    const everyMs = Math.min(refreshEveryMs / left, Math.max(lifetimes.freshMs, refreshEveryMs))
-    return this.#refetched.within(keyOf(call), now, everyMs)
-  }
-
   async #forward(call: Call, need: Need): Promise<Found> {
     const now = this.#options.clock.now()
     const known = this.#lookup(call, need.team)
@@ -218,7 +139,7 @@ export class Cache implements PageSource {
     // Who mends an answer can do without: no call is repeated for it.
     const hasFallback = fallback !== undefined || need.conditions?.notBefore !== undefined
     const collapsed = this.#flights.has(keyOf(call))
-    if (known && !collapsed) this.#refetched.note(keyOf(call), now)
+    if (known && !collapsed) this.#reuse.noteRefetch(call, now)
     const own = { ...ownOf(need), hasFallback }
     try {
       const landed = await this.#flights.join(keyOf(call), own, needs =>
@@ -244,7 +165,7 @@ export class Cache implements PageSource {
   #ofOthers(page: Stored<Page>, call: Call, need: Need, since: number): Found | Promise<Found> {
     if (!this.#isWanted(page, call, need, since)) return this.fetch(call, need)
     const now = this.#options.clock.now()
-    if (this.#isDue(page, need.team, now)) this.#refreshBehind(call, need.team, page)
+    if (this.#reuse.isDue(page, need.team, now)) this.#refreshBehind(call, need.team, page)
     return hit(page, now, 'shared')
   }
 
@@ -252,19 +173,19 @@ export class Cache implements PageSource {
   #isWanted(page: Stored<Page>, call: Call, need: Need, since: number): boolean {
     const { noCache, ...conditions } = need.conditions ?? {}
     const now = this.#options.clock.now()
-    if (this.#isOld(page, now)) return false
+    if (this.#reuse.isOld(page, now)) return false
     // What was fetched after the request came is as new as a call of its own would bring.
     const notBefore = noCache ? Math.max(since, conditions.notBefore ?? since) : undefined
     const wishes = { ...conditions, ...(notBefore !== undefined && { notBefore }) }
     const wished = need.conditions ? { ...need, conditions: wishes } : need
-    return this.#mayServe(page, call, wished, now)
+    return this.#reuse.mayServe(page, call, wished, now)
   }
 
   /** One refresh behind the answer. */
   #refreshBehind(call: Call, team: string, page: Stored<Page>): void {
     const now = this.#options.clock.now()
-    if (this.#flights.has(keyOf(call)) || this.#isTooSoon(call, now)) return
-    this.#refetched.note(keyOf(call), now)
+    if (this.#flights.has(keyOf(call)) || this.#reuse.isTooSoon(call, now)) return
+    this.#reuse.noteRefetch(call, now)
     this.#launchUnasked(call, {
       team,
       priority: 'refresh',
@@ -277,7 +198,7 @@ export class Cache implements PageSource {
 
   /** Whether it succeeds is nobody's concern but the next reader's. */
   #launchUnasked(call: Call, need: Need): void {
-    const isNews = (page: Stored<Page>) => this.#options.clock.now() < this.#dueAt(page)
+    const isNews = (page: Stored<Page>) => this.#options.clock.now() < this.#reuse.dueAt(page)
     this.#flights.join(keyOf(call), need, own => this.#fly(call, own, isNews)).catch(() => {})
   }
 
