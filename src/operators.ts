@@ -10,9 +10,9 @@ import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { createExplainer, type ExplainerOptions } from './explain.ts'
 import { Connections } from './http/connections.ts'
-import { identityOf } from './observe/identity.ts'
 import type { Logger } from './observe/log.ts'
 import { createMetrics } from './observe/metrics.ts'
+import { serviceInstance } from './observe/service-instance.ts'
 import { statusOf } from './observe/status.ts'
 import type { Rooms } from './service.ts'
 
@@ -32,7 +32,7 @@ export function createOperators(options: OperatorsOptions) {
   const sources = {
     ...{ clock, audit, figures, memory },
     windowMs: config.UPSTREAM_WINDOW_SECONDS * 1000,
-    service: identityOf(clock),
+    service: serviceInstance(clock),
     schedule: () => schedule.report(),
     exports: () => exports.report()
   }

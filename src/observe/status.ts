@@ -15,8 +15,8 @@ import type {
 import type { Failure } from './attempts.ts'
 import type { Audit } from './audit.ts'
 import type { Figures } from './figures.ts'
-import type { Identity } from './identity.ts'
 import { isSaved } from './requests.ts'
+import type { ServiceInstance } from './service-instance.ts'
 
 export interface Status {
   readonly service: {
@@ -97,7 +97,7 @@ export interface TeamReport {
 export interface StatusSources {
   readonly clock: Clock
   readonly windowMs: number
-  readonly service: Identity
+  readonly service: ServiceInstance
   readonly audit: Audit
   readonly figures: Figures
   readonly memory: { readonly entries: number; readonly bytes: number; readonly maxBytes: number }

@@ -4,7 +4,7 @@ import { hostname } from 'node:os'
 import about from '../../package.json' with { type: 'json' }
 import type { Clock } from '../clock.ts'
 
-export interface Identity {
+export interface ServiceInstance {
   readonly name: string
   readonly version: string
   /** `Clock.now()` and `Clock.wall()` at the start. */
@@ -14,7 +14,7 @@ export interface Identity {
   readonly instance: string
 }
 
-export function identityOf(clock: Clock): Identity {
+export function serviceInstance(clock: Clock): ServiceInstance {
   return {
     name: about.name,
     version: about.version,
