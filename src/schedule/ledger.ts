@@ -112,6 +112,12 @@ export class Ledger {
     this.#elsewhere = { byTeam, freeAt: freeAt.toSorted((a, b) => a - b) }
   }
 
+  /** Calls that could be sent from here at once, were all slots elsewhere free. */
+  room(now: number): number {
+    this.#forget(now)
+    return this.#capacity - this.#flying.size - this.#endings.length
+  }
+
   /** Slots that a team holds at `now`, also elsewhere. */
   heldBy(team: string, now: number): number {
     this.#forget(now)

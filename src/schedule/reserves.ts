@@ -67,7 +67,9 @@ export function judgeAt(
   if (now < brake.nextSendAt()) return undefined
   const bounds = boundsAt(now, resources)
   if (ledger.inFlight >= bounds.concurrency) return undefined
-  const hasSlot = granted ? granted.length > 0 : ledger.used(now) < bounds.limit
+  const hasSlot = granted
+    ? granted.length > 0 && ledger.room(now) > 0
+    : ledger.used(now) < bounds.limit
   return hasSlot ? judgeOf({ ...resources, bounds, now, granted }) : undefined
 }
 
@@ -92,12 +94,13 @@ export function demandAt(
     const level = levelOf(priority, slots.overShare || connections.overShare)
     demand[level - 1] = demand[level - 1]! + length
   }
-  // Who is granted a slot has to have a connection for it.
+  // Who is granted a slot has to have a connection for it, and a place in the journal.
   let open = 0
   return demand.map((wanted, index) => {
     const { concurrency } = situation.bounds
     const closed = Math.floor(concurrency * closedConnections[index]!)
-    const granted = Math.max(Math.min(wanted, concurrency - closed - ledger.inFlight - open), 0)
+    const free = Math.min(concurrency - closed - ledger.inFlight, ledger.room(now)) - open
+    const granted = Math.max(Math.min(wanted, free), 0)
     open += granted
     return granted
   }) as [number, number, number]

@@ -46,9 +46,16 @@ export class VirtualServer {
     if (keys.length > 0) await this.#redis.del(...keys)
   }
 
-  /** Somebody else writes where we do. */
-  async write(name: string, value: string): Promise<void> {
-    await this.#redis.set(`${this.#namespace}${name}`, value)
+  /** Somebody else does something to a key of ours. */
+  async meddle(command: string, name: string, ...args: string[]): Promise<void> {
+    await this.#redis.call(command, `${this.#namespace}${name}`, ...args)
+  }
+
+  /** The same process, given back what it knew at the last `copy`. */
+  async rollBack(): Promise<void> {
+    const { runId } = this
+    await this.failOver(0)
+    this.runId = runId
   }
 
   /** Another process answers in its place, which missed what happened lately. */

@@ -1,11 +1,11 @@
 /**
- * Who this replica is, across restarts: a random name in `STATE_DIR` with the machine's name behind
- * it, so that copies of one volume do not collide; and what it last knew of the shared ledger,
- * which tells an emptied store from a new one.
+ * Who this replica is, across restarts: a random name in `STATE_DIR`, with the machine's name and the
+ * directory's number behind it, so that copies of a volume or of the directory do not collide; and
+ * what it last knew of the shared ledger, which tells an emptied store from a new one.
  */
 
 import { randomBytes } from 'node:crypto'
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 
@@ -38,7 +38,14 @@ export function openIdentity(directory: string): Identity {
   }
   const memory = found?.memory ?? { epoch: '', share: 0 }
   if (!found) write(memory)
-  return { id: `${name}.${hostname().replace(/[^\w.-]/g, '_')}`, memory, remember: write }
+  return { id: `${name}.${placeOf(directory)}`, memory, remember: write }
+}
+
+/** Another one for a copy of the directory, also on the same machine. */
+function placeOf(directory: string): string {
+  const host = hostname().replace(/[^\w.-]/g, '_')
+  const inode = statSync(directory, { throwIfNoEntry: false })?.ino ?? 0
+  return `${host}.${inode.toString(36)}`
 }
 
 function read(path: string): { name: string; memory: Memory } | undefined {

@@ -107,13 +107,35 @@ local function holdAll()
   redis.call('HSET', META, 'absentShare', request.limit)
 end
 
--- Whether what is stored is ours and can be read; a store is open to others.
-local function isWhole()
+local function hasTypes()
   local types = { [META] = 'hash', [SLOTS] = 'zset', [MEMBERS] = 'hash' }
   for key, expected in pairs(types) do
     local found = redis.call('TYPE', key).ok
     if found ~= expected and found ~= 'none' then return false end
   end
+  return true
+end
+
+-- Numbers that anybody could have meant: no instant lies further ahead than all we ever wait for.
+local function hasSaneNumbers()
+  local latest = now + 86400000 + 4 * (request.graceMs + request.leaseMs + request.windowMs)
+  for _, field in ipairs({ 'heldUntil', 'absentUntil', 'pausedUntil' }) do
+    local value = redis.call('HGET', META, field)
+    if value and not (tonumber(value) and tonumber(value) <= latest) then return false end
+  end
+  for _, field in ipairs({ 'absentShare', 'turn', 'serial', 'version', 'most', 'fresh' }) do
+    local value = redis.call('HGET', META, field)
+    if value and not string.match(value, '^%d+$') then return false end
+  end
+  for level = 1, LEVELS do
+    local value = redis.call('HGET', META, 'passed' .. level)
+    if value and not string.match(value, '^%d+$') then return false end
+  end
+  local last = redis.call('ZRANGE', SLOTS, -1, -1, 'WITHSCORES')[2]
+  return not last or tonumber(last) <= latest
+end
+
+local function hasSaneMembers()
   local isReadable, members = pcall(loadMembers)
   if not isReadable then return false end
   for id, member in pairs(members) do
@@ -124,8 +146,26 @@ local function isWhole()
   return true
 end
 
+-- Whether all that was stored is still there, and can be read: a store is open to others, it may
+-- throw a key away that it has no room for, and it may be given back an older memory. Only `meta`
+-- says how much there has to be, and an exchange that it has seen before is none of an older one.
+local function isWhole(seen)
+  if not hasTypes() or redis.call('HGET', META, 'epoch') == false then return false end
+  if not hasSaneNumbers() or not hasSaneMembers() then return false end
+  return redis.call('ZCARD', SLOTS) == metaNumber('slots')
+    and redis.call('HLEN', MEMBERS) == metaNumber('members')
+    and metaNumber('version') >= seen
+end
+
+-- To be called when an exchange is done.
+local function seal()
+  redis.call('HINCRBY', META, 'version', 1)
+  local slots, members = redis.call('ZCARD', SLOTS), redis.call('HLEN', MEMBERS)
+  redis.call('HSET', META, 'slots', slots, 'members', members)
+end
+
 local function found()
-  local isKnown = redis.call('EXISTS', META) == 1 or request.former ~= ''
+  local isKnown = redis.call('EXISTS', META, SLOTS, MEMBERS) > 0 or request.former ~= ''
   redis.call('DEL', META, SLOTS, MEMBERS)
   redis.call('HSET', META, 'epoch', request.newEpoch, 'runId', request.runId, 'fresh', 1)
   if isKnown then
@@ -410,8 +450,9 @@ end
 -- ---------------------------------------------------------------- the exchanges
 
 local function join()
-  local isOurs = isWhole() and redis.call('HGET', META, 'epoch')
-  if not isOurs or redis.call('HGET', META, 'runId') ~= request.runId then found() end
+  local isSame = hasTypes() and redis.call('HGET', META, 'epoch') == request.former
+  if not isWhole(isSame and request.seen or 0) then found()
+  elseif redis.call('HGET', META, 'runId') ~= request.runId then found() end
   local epoch = redis.call('HGET', META, 'epoch')
   account(epoch)
   local members = loadMembers()
@@ -426,11 +467,19 @@ local function join()
   local answer = exchange(me, members, limit, windowMs)
   -- Last, so that an exchange that breaks off has joined nobody.
   save(me)
+  seal()
+  answer.version = metaNumber('version')
   return cjson.encode(answer)
 end
 
 local function sync()
+  if not hasTypes() then return refuse('epoch') end
   if redis.call('HGET', META, 'epoch') ~= request.epoch then return refuse('epoch') end
+  if not isWhole(request.seen) then
+    -- Nothing is believed any more; whoever joins next begins anew, and holds.
+    redis.call('HDEL', META, 'epoch')
+    return refuse('epoch')
+  end
   local members = loadMembers()
   local me = members[request.id]
   if not me or me.nonce ~= request.nonce then return refuse('member') end
@@ -445,6 +494,8 @@ local function sync()
   pause()
   local answer = exchange(me, members, limit, windowMs)
   save(me)
+  seal()
+  answer.version = metaNumber('version')
   return cjson.encode(answer)
 end
 
@@ -460,6 +511,7 @@ local function leave()
   redis.call('HDEL', MEMBERS, request.id)
   members[request.id] = nil
   for id in pairs(members) do tell(request.channel .. id, 'turn') end
+  seal()
   return cjson.encode({ time = now, isLast = next(members) == nil })
 end
 

@@ -37,7 +37,9 @@
  *    comes it counts as a try, and 3 begins anew.
  *
  * 5. **A memory that is gone** (emptied, restarted, failed over) is found out by its epoch and by
- *    the store's run id, which a process that answers instead does not have. A new epoch grants
+ *    the store's run id, which a process that answers instead does not have; one that lost a part
+ *    (an evicted key) by the numbers of its parts, which it keeps beside; one that was put back by
+ *    the version, which grows with each exchange and which every member remembers. A new epoch grants
  *    nothing until a lease and a window have passed, when every call that the old one may have
  *    granted is over. Of the limit, it grants at first only the shares of those who came back;
  *    the rest may be being spent by who did not, until their grace is certainly over. Shares are
@@ -46,7 +48,8 @@
  * 6. **The store's clock** decides nothing unless it runs as ours does: every answer is compared
  *    (store-clock.ts) before its grants are used. If it was set, the epoch is ended, as in 5.
  *
- * Assumed: one master at a time (`min-replicas-to-write` ends one that is cut off from its
+ * Assumed: nobody puts an older memory back into a running store (the first member that has heard
+ * of more ends it, a heartbeat later at most); one master at a time (`min-replicas-to-write` ends one that is cut off from its
  * replicas); our clock counts time in which the machine sleeps, or the machine does not sleep; an
  * empty store and a replica without `STATE_DIR` that meet while all others are cut off have nobody
  * left who knows of an earlier epoch.
@@ -143,6 +146,8 @@ export class Membership {
   #claim: number
   #nonce = ''
   #seq = 0
+  /** The ledger's version in our epoch. */
+  #seen = 0
   #share = 0
   /** When the last exchange that may count began, and the last that was answered. */
   #triedAt = -Infinity
@@ -245,6 +250,7 @@ export class Membership {
       ...this.#party.news(askedAt),
       op: 'sync',
       seq: ++this.#seq,
+      seen: this.#seen,
       share: this.#share
     }
     this.#triedAt = askedAt
@@ -261,6 +267,7 @@ export class Membership {
       identity.remember({ epoch: answer.epoch, share: answer.share })
     }
     this.#epoch = answer.epoch
+    this.#seen = answer.version
     this.#share = answer.share
     this.#claim = answer.share
     this.#party.heard(answer, askedAt + sendWithinMs)
@@ -364,6 +371,7 @@ export class Membership {
       newEpoch: randomName(),
       former: this.#epoch,
       claim: this.#claim,
+      seen: this.#seen,
       share: now < this.#aloneUntil ? this.#share : 0,
       freshHoldMs,
       slots: this.#party.calls(now),

@@ -59,6 +59,7 @@ export type Request =
         /** The epoch it knew last, and what it accounts for of that; empty if it knew none. */
         readonly former: string
         readonly claim: number
+        readonly seen: number
         /** What it may spend if it is cut off, as far as it knows. */
         readonly share: number
         readonly freshHoldMs: number
@@ -74,6 +75,8 @@ export type Request =
         readonly epoch: string
         readonly nonce: string
         readonly seq: number
+        /** The ledger's version that it last heard of: an older one is another memory. */
+        readonly seen: number
         readonly share: number
       })
   | (Common & News & { readonly op: 'leave'; readonly epoch: string; readonly nonce: string })
@@ -91,6 +94,8 @@ export interface Answer {
   /** The store's Unix milliseconds. */
   readonly time: number
   readonly epoch: string
+  /** Grows with each exchange. */
+  readonly version: number
   readonly share: number
   readonly grants: readonly (readonly [serial: number, level: Level])[]
   readonly used: number

@@ -1,9 +1,10 @@
 /** What replicas on one store do for each other, and what becomes of the slots of one that ends. */
 
+import { Redis } from 'ioredis'
 import t from 'tap'
 import { ServiceError } from '../../../src/errors.ts'
-import { needsRedis } from '../../support/redis.ts'
-import { openReplicas, type Replica, type Replicas } from '../../support/replicas.ts'
+import { needsRedis, startRedis } from '../../support/redis.ts'
+import { openReplicas, type Replica, Replicas } from '../../support/replicas.ts'
 
 needsRedis(t)
 
@@ -187,21 +188,55 @@ t.test('a 429 at one pauses all', async t => {
   t.ok(after.every(ms => ms >= 4000))
 })
 
-t.test('garbage in its keys is a memory that is gone: nothing is sent for a window', async t => {
-  for (const name of ['meta', 'slots', 'members']) {
-    const replicas = await openReplicas(t, { limit: 6 })
-    const [one] = (await joined(replicas, ['one'])) as [Replica]
+const meddling: Record<string, [command: string, name: string, ...args: string[]]> = {
+  'meta of another type': ['SET', 'ledger:meta', 'garbage'],
+  'slots of another type': ['SET', 'ledger:slots', 'garbage'],
+  'members of another type': ['SET', 'ledger:members', 'garbage'],
+  'no meta': ['DEL', 'ledger:meta'],
+  'no slots': ['DEL', 'ledger:slots'],
+  'no members': ['DEL', 'ledger:members'],
+  'one slot less': ['ZREMRANGEBYRANK', 'ledger:slots', '0', '0'],
+  'a slot for ever': ['ZADD', 'ledger:slots', '1e300', 'nobody|1'],
+  'a member that is none': ['HSET', 'ledger:members', 'nobody', '{}'],
+  'held for ever': ['HSET', 'ledger:meta', 'heldUntil', '1e308'],
+  'held until junk': ['HSET', 'ledger:meta', 'heldUntil', 'junk'],
+  'paused until nan': ['HSET', 'ledger:meta', 'pausedUntil', 'nan'],
+  'a turn that is none': ['HSET', 'ledger:meta', 'turn', 'x'],
+  'a serial that is none': ['HSET', 'ledger:meta', 'serial', '1.5'],
+  'passed over for nothing': ['HSET', 'ledger:meta', 'passed1', 'x']
+}
+
+t.test('whatever becomes of its keys is a memory that is gone: nothing for a window', async t => {
+  const server = await startRedis(t)
+  const redis = new Redis(server.url)
+  t.teardown(() => redis.disconnect())
+  for (const [name, [command, key, ...args]] of Object.entries(meddling)) {
+    const replicas = new Replicas(redis, { limit: 6 })
+    const [one, two] = (await joined(replicas, ['one', 'two'])) as [Replica, Replica]
     askTimes(one, 6)
     await replicas.clock.advance(200)
-    await replicas.server.write(`ledger:${name}`, 'garbage')
-    await replicas.clock.advance(2000)
-    t.equal(one.schedule.report().mode, 'held')
-    askTimes(one, 6)
+    await replicas.server.meddle(command, key, ...args)
+    askTimes(two, 6)
     await replicas.clock.advance(windowMs)
     t.equal(replicas.arrivals.length, 6, name)
     await replicas.clock.advance(windowMs)
-    t.equal(replicas.arrivals.length, 12, name)
+    t.equal(replicas.arrivals.length, 12, `${name}: it recovers`)
   }
+})
+
+t.test('an older memory that is put back is not believed', async t => {
+  const replicas = await openReplicas(t, { limit: 6 })
+  const [one, two] = (await joined(replicas, ['one', 'two'])) as [Replica, Replica]
+  await replicas.server.copy()
+  askTimes(one, 6)
+  // Each has heard of it since.
+  await replicas.clock.advance(1200)
+  await replicas.server.rollBack()
+  askTimes(two, 6)
+  await replicas.clock.advance(windowMs)
+  t.equal(replicas.arrivals.length, 6)
+  await replicas.clock.advance(windowMs)
+  t.equal(replicas.arrivals.length, 12)
 })
 
 t.test('an estimate counts the turns of other replicas', async t => {
