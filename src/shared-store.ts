@@ -40,6 +40,9 @@ export interface ScriptCall {
 /** Slower than this counts as gone. */
 export const storeTimeoutMs = 250
 
+/** Who reads a page from it waits no longer; slower than this, it is not asked for pages. */
+export const readTimeoutMs = 50
+
 export type StoreState =
   /** `runId` is another one whenever another process answers, whose memory need not be the same. */
   | { readonly state: 'up'; readonly runId: string }

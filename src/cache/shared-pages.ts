@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import type { Page } from '../page.ts'
 import type { Priority, Stored } from '../ports.ts'
-import type { SharedStore } from '../shared-store.ts'
+import { readTimeoutMs, type SharedStore } from '../shared-store.ts'
 import { Envelopes, headLength, readHead, type SharedPage, writeHead } from './envelope.ts'
 import type { Link } from './shared-link.ts'
 import {
@@ -46,9 +46,6 @@ export interface SharedPagesOptions {
   readonly secret: string
   readonly warn: (message: string) => void
 }
-
-/** A caller waits no longer for the store. */
-const patienceMs = 50
 
 /** A holder that is gone is succeeded after this; it says three times in this that it is not. */
 export const leaseMs = 3000
@@ -92,7 +89,7 @@ export class SharedPages {
       ...[seen ?? '', leaseMs, link.owner, classes[priority]],
       ...[largestBytes, link.channel, id]
     ]
-    const call = { keys: this.#keys(id), args, timeoutMs: patienceMs }
+    const call = { keys: this.#keys(id), args, timeoutMs: readTimeoutMs }
     try {
       const [kind, first, second, word] = await link.exchange(approachScript, call)
       switch (String(kind)) {

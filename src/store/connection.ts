@@ -8,7 +8,7 @@ import { Redis } from 'ioredis'
 import type { Clock } from '../clock.ts'
 import type { StoreAddress } from '../config-store.ts'
 import { StoreError } from '../shared-store.ts'
-import { bounded, TimedOut } from './bounded.ts'
+import { bounded, TimedOutError } from './bounded.ts'
 import { type Trouble, troubleOf } from './trouble.ts'
 
 export interface ConnectionOptions {
@@ -96,7 +96,7 @@ export class Connection {
 }
 
 function storeErrorOf(error: Error): StoreError {
-  if (error instanceof TimedOut) return new StoreError('unknown', error.message)
+  if (error instanceof TimedOutError) return new StoreError('unknown', error.message)
   if (error.name === 'ReplyError') return new StoreError('refused', error.message.slice(0, 300))
   const isUnsent = error.message.startsWith("Stream isn't writeable")
   return new StoreError(isUnsent ? 'unsent' : 'unknown', 'the connection to the store was lost')

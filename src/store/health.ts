@@ -7,13 +7,10 @@
 
 import type { Clock, Timer } from '../clock.ts'
 import type { StoreState } from '../shared-store.ts'
-import { StoreError, storeTimeoutMs } from '../shared-store.ts'
+import { readTimeoutMs, StoreError, storeTimeoutMs } from '../shared-store.ts'
 import type { Connection } from './connection.ts'
 import { factsOf } from './server-facts.ts'
 import { passing, replyError, type Trouble, troubleOf } from './trouble.ts'
-
-/** Who reads a page from it does not wait longer than this. */
-export const readTimeoutMs = 50
 
 /** Between PINGs: while all is well, and while something is not. */
 const calmMs = 1000
@@ -124,11 +121,11 @@ export class Health {
 
   #failed(error: unknown): void {
     const { clock, connection } = this.#options
-    const trouble = error instanceof Unusable ? error.trouble : troubleFrom(error)
+    const trouble = error instanceof UnusableError ? error.trouble : troubleFrom(error)
     this.#fall(trouble)
-    const answered = error instanceof Unusable || isRefusal(error)
+    const answered = error instanceof UnusableError || isRefusal(error)
     if (answered) this.#answeredAt = clock.now()
-    if (error instanceof Unusable && error.isElsewhere) connection.drop()
+    if (error instanceof UnusableError && error.isElsewhere) connection.drop()
     if (clock.now() - this.#answeredAt > deadAfterMs) connection.drop()
   }
 
@@ -137,7 +134,7 @@ export class Health {
     const { connection, onWarning, probeKey } = this.#options
     const info = await connection.send(redis => redis.info(), storeTimeoutMs)
     const { isReplica, runId, trouble, warning } = factsOf(info)
-    if (trouble) throw new Unusable(trouble, isReplica)
+    if (trouble) throw new UnusableError(trouble, isReplica)
     await connection
       .send(redis => redis.eval(probe, 1, probeKey), storeTimeoutMs)
       .catch(error => {
@@ -162,7 +159,7 @@ export class Health {
 }
 
 /** The server answers, and cannot be used. */
-class Unusable extends Error {
+class UnusableError extends Error {
   readonly trouble: Trouble
   /** Another server may be usable. */
   readonly isElsewhere: boolean

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import type { StoreAddress } from '../config-store.ts'
 import {
+  readTimeoutMs,
   type Script,
   type ScriptCall,
   type SharedStore,
@@ -16,7 +17,7 @@ import {
   storeTimeoutMs
 } from '../shared-store.ts'
 import { type Command, Connection } from './connection.ts'
-import { Health, readTimeoutMs } from './health.ts'
+import { Health } from './health.ts'
 import { Subscriptions } from './subscriptions.ts'
 import { replyError, type Trouble, troubleOf, wordOf } from './trouble.ts'
 
