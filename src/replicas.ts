@@ -4,12 +4,12 @@
  */
 
 import type { SharedCache } from './cache/shared-cache.ts'
-import { alone, type Budget } from './schedule/budget.ts'
+import { type Budget, unshared } from './schedule/budget.ts'
 import type { ServiceOptions } from './service.ts'
 
 export async function openBudget(options: ServiceOptions): Promise<Budget> {
   const { clock, config, journal, logger, store } = options
-  if (!store) return alone
+  if (!store) return unshared
   const { openIdentity } = await import('./schedule/replicas/identity.ts')
   const { SharedBudget } = await import('./schedule/replicas/shared-budget.ts')
   return new SharedBudget({

@@ -32,7 +32,7 @@ import { watchedAttempt } from './observe/watched-attempt.ts'
 import { createOperators } from './operators.ts'
 import type { Attempt, Emit, Look, Need } from './ports.ts'
 import { openBudget, openSharedCache } from './replicas.ts'
-import { alone, type Budget } from './schedule/budget.ts'
+import { type Budget, unshared } from './schedule/budget.ts'
 import type { Journal } from './schedule/journal.ts'
 import { slotsOpenToBulk } from './schedule/reserves.ts'
 import { Schedule } from './schedule/schedule.ts'
@@ -175,7 +175,7 @@ export interface Rooms {
 
 /** Everything between the two listeners' ends: all that has a notion of time, and no socket. */
 export function joinRooms(options: RoomsOptions): Rooms {
-  const { config, clock, journal, attempt, budget = alone, random, shared } = options
+  const { config, clock, journal, attempt, budget = unshared, random, shared } = options
   const windowMs = config.UPSTREAM_WINDOW_SECONDS * 1000
   const weights = new Map(config.TEAM_TOKENS.map(team => [team.name, team.weight]))
   const audit = new Audit(windowMs)

@@ -1,5 +1,5 @@
 /**
- * Whose budget it is. A service by itself spends as its own ledger says (`alone`); one of several
+ * Whose budget it is. A service by itself spends as its own ledger says (`unshared`); one of several
  * replicas spends what the shared ledger grants it (`replicas/shared-budget.ts`). The schedule asks
  * before it sends and tells what became of each call, and need not know which of the two it has.
  */
@@ -77,7 +77,7 @@ export const everything: Expectation = {
 const nothing = () => {}
 
 /** The whole budget is this process's. */
-export const alone: Budget = {
+export const unshared: Budget = {
   attach: nothing,
   granted: () => undefined,
   expectation: () => everything,

@@ -21,7 +21,7 @@ import {
   type ScheduleReport,
   slackMs
 } from '../ports.ts'
-import { alone, type Budget, type Spender } from './budget.ts'
+import { type Budget, type Spender, unshared } from './budget.ts'
 import { FairQueue, type Turn } from './fair-queue.ts'
 import type { Asking } from './foresight.ts'
 import { Prospects } from './prospects.ts'
@@ -55,7 +55,7 @@ export class Schedule {
   constructor(options: ScheduleOptions) {
     this.#options = options
     this.#sends = new Sends(options)
-    this.#budget = options.budget ?? alone
+    this.#budget = options.budget ?? unshared
     this.#prospects = new Prospects(options, {
       sends: this.#sends,
       queue: this.#queue,

@@ -7,7 +7,7 @@
 import { ServiceError } from '../errors.ts'
 import type { Emit, Priority, ScheduleReport } from '../ports.ts'
 import { Brake, type BrakeView } from './brake.ts'
-import { alone, type Budget, type Level } from './budget.ts'
+import { type Budget, type Level, unshared } from './budget.ts'
 import type { Journal } from './journal.ts'
 import { type Elsewhere, giveUpMarginMs, guardMs, Ledger, type LedgerView } from './ledger.ts'
 
@@ -56,7 +56,7 @@ export class Sends {
     const { emit, journal, limit, windowMs } = options
     const { doneAt, unknownUntil } = journal.history
     this.#options = options
-    this.#budget = options.budget ?? alone
+    this.#budget = options.budget ?? unshared
     this.#ledger = new Ledger({ limit, windowMs, restored: doneAt })
     this.#brake = new Brake(options)
     this.#brake.hold(unknownUntil + windowMs + guardMs)
