@@ -39,20 +39,21 @@
  * 5. **A memory that is gone** (emptied, restarted, failed over) is found out by its epoch and by
  *    the store's run id, which a process that answers instead does not have; one that lost a part
  *    (an evicted key) by the numbers of its parts, which it keeps beside; one that was put back by
- *    the version, which grows with each exchange and which every member remembers. A new epoch grants
- *    nothing until a lease and a window have passed, when every call that the old one may have
- *    granted is over. Of the limit, it grants at first only the shares of those who came back;
+ *    the version, which grows with each exchange and which every member remembers. A new epoch
+ *    grants nothing until a lease and a window have passed, when every call that the old one may
+ *    have granted is over. Of the limit, it grants at first only the shares of those who came back;
  *    the rest may be being spent by who did not, until their grace is certainly over. Shares are
  *    kept in `STATE_DIR`, so that a replica that starts again can account for its own.
  *
  * 6. **The store's clock** decides nothing unless it runs as ours does: every answer is compared
  *    (store-clock.ts) before its grants are used. If it was set, the epoch is ended, as in 5.
  *
- * Assumed: nobody puts an older memory back into a running store (the first member that has heard
- * of more ends it, a heartbeat later at most); one master at a time (`min-replicas-to-write` ends one that is cut off from its
- * replicas); our clock counts time in which the machine sleeps, or the machine does not sleep; an
- * empty store and a replica without `STATE_DIR` that meet while all others are cut off have nobody
- * left who knows of an earlier epoch.
+ * Assumed: one master at a time (`min-replicas-to-write` ends one that is cut off from its
+ * replicas); nobody puts an older memory back into a running store (the first member that has heard
+ * of more ends it, a heartbeat later at most); our clock counts time in which the machine sleeps,
+ * or the machine does not sleep; a machine that is cloned gets another host name or an empty
+ * `STATE_DIR`; an empty store and a replica without `STATE_DIR` that meet while all others are cut
+ * off have nobody left who knows of an earlier epoch.
  */
 
 import { randomBytes } from 'node:crypto'
