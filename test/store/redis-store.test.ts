@@ -316,10 +316,11 @@ t.test('the Sentinels are followed to the new master', async t => {
   )
   await master.kill()
   await untilTrue(async () => {
+    // An answer may come too late to be heard, and then it is asked once more.
     const sum = await store.run(adding, { keys: ['m'], args: [1] }).catch(() => 0)
-    return sum === 1
+    return Number(sum) > 0
   })
-  t.equal(await replica.ask('GET', 'm'), '1')
+  t.ok(Number(await replica.ask('GET', 'm')) > 0)
 })
 
 t.test('a master that Sentinel does not know is told', async t => {
