@@ -45,12 +45,14 @@ t.test('after it is cancelled nothing is watched', async t => {
   t.equal(clock.pending, 0)
 })
 
-t.test('V8 takes the flags', async t => {
+t.test('coming near the promise collects what is not needed any more, at once', async t => {
   const clock = new FakeClock()
-  let used = 900
+  const unneeded = new WeakRef({ nobody: 'keeps this' })
+  let used = 0
   watchMemory({ clock, promisedBytes: 1000, rss: () => used })
-  used = 0
+  used = 900
   await clock.advance(500)
+  t.equal(unneeded.deref(), undefined)
   t.equal(clock.pending, 1)
 })
 
