@@ -1,6 +1,6 @@
 /**
  * The demo: the simulator with 5,000 chats and the service in front of it, ready to curl. The
- * service is the real one, src/main.ts with an environment of its own: free ports, temporary state
+ * service is the real one, src/gate.ts with an environment of its own: free ports, temporary state
  * that is gone afterwards, and no developer's .env. It runs in this process, so that one signal
  * reaches both, once, and neither can outlive the other.
  */
@@ -35,8 +35,9 @@ process.env = {
   TEAM_TOKENS: `blue=${blueToken},green=${greenToken}`,
   LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn'
 }
-// Listens when the import is done; ends the process, in words, if it cannot.
-await import('../src/main.ts')
+const { open } = await import('../src/gate.ts')
+// Listens when that is done; ends the process, in words, if it cannot.
+await open()
 process.stdout.write(guide(`http://${host}:${port}`, `http://${host}:${adminPort}/`))
 
 function guide(service: string, operators: string): string {

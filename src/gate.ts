@@ -28,12 +28,14 @@ const failedGraceMs = 500
 /** Why an address cannot be listened on: no right to it, not of this machine, no such name. */
 const unusable = new Set(['EACCES', 'EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN', 'EINVAL'])
 
-try {
-  const config = readConfig()
-  await start(config, openLog({ level: config.LOG_LEVEL, secrets: secretsOf(config) }))
-} catch (error) {
-  process.stderr.write(`${explain(error)}\n`)
-  process.exit(1)
+export async function open(): Promise<void> {
+  try {
+    const config = readConfig()
+    await start(config, openLog({ level: config.LOG_LEVEL, secrets: secretsOf(config) }))
+  } catch (error) {
+    process.stderr.write(`${explain(error)}\n`)
+    process.exit(1)
+  }
 }
 
 async function start(config: Config, log: Log): Promise<void> {
