@@ -96,7 +96,10 @@ export async function createService(options: ServiceOptions): Promise<Service> {
     ...{ config, clock, load, logger, chats, emit, exports, onEvent, store: options.store },
     draining: () => goneAt !== undefined,
     successorInMs: () => goneInMs() + startMs + Math.random() * spreadMs,
-    mostConnections: connectionLimit(config.UPSTREAM_CONCURRENCY)
+    mostConnections: connectionLimit({
+      own: config.UPSTREAM_CONCURRENCY,
+      waiting: config.QUEUE_MAX_LENGTH
+    })
   })
   const operators = createOperators({ config, clock, logger, rooms, teamRefusal, cleanTarget })
   return {
