@@ -10,6 +10,7 @@ import { budget } from './budget/budget.ts'
 import { cache } from './cache/cache.ts'
 import { exporting } from './export/export.ts'
 import { memory } from './memory/memory.ts'
+import { miss } from './miss/miss.ts'
 import { leaveNothingBehind } from './processes.ts'
 import { replicas } from './replicas/replicas.ts'
 import type { Suite, SuiteOptions } from './suite.ts'
@@ -19,6 +20,7 @@ const suites: Readonly<Record<string, Suite>> = {
   cache,
   export: exporting,
   memory,
+  miss,
   replicas
 }
 

@@ -19,6 +19,8 @@ export interface ScriptOptions {
   readonly folder?: string
   /** Whether it can be sent messages. */
   readonly channel?: boolean
+  /** Whether it tells the address of its inspector on stderr, which is then for its starter. */
+  readonly inspected?: boolean
 }
 
 const signals = { SIGINT: 2, SIGTERM: 15 } as const
@@ -38,9 +40,14 @@ export function leaveNothingBehind(): void {
 }
 
 /** Runs a script with the Node that runs us. Its stdout is dropped, its stderr is ours. */
-export function startScript({ script, args = [], env, folder, channel }: ScriptOptions) {
-  const child = spawn(process.execPath, [fileURLToPath(script), ...args], {
-    stdio: ['ignore', 'ignore', 'inherit', ...(channel ? (['ipc'] as const) : [])],
+export function startScript(options: ScriptOptions) {
+  const { args = [], channel, env, folder, inspected, script } = options
+  const flags = inspected ? ['--inspect=127.0.0.1:0'] : []
+  const child = spawn(process.execPath, [...flags, fileURLToPath(script), ...args], {
+    stdio: [
+      ...(['ignore', 'ignore', inspected ? 'pipe' : 'inherit'] as const),
+      ...(channel ? (['ipc'] as const) : [])
+    ],
     env: { PATH: process.env.PATH, ...env },
     ...(folder && { cwd: folder })
   })

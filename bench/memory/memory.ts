@@ -41,7 +41,7 @@ interface Sample {
 export const memory: Suite = async () => {
   const folder = makeFolder()
   const upstream = startScript({
-    script: new URL('./upstream-process.ts', import.meta.url),
+    script: new URL('../endless-upstream.ts', import.meta.url),
     channel: true
   })
   const [{ baseUrl }] = await once(upstream, 'message')
