@@ -1,10 +1,12 @@
 /**
  * Keeps the process near the memory it promises. V8 lets garbage pile up to a multiple of what is
  * alive before it collects, which is right for speed and wrong for a cache that nearly fills its
- * bound. So while the resident set comes near the promise, V8 is asked to prefer memory to speed:
- * a flag that it consults at every collection, and one collection at once, because until the next
- * one it holds by what it planned before, tens of megabytes more. The rest of the time it runs as
- * always, except while the code is loaded: that happens once, and what is taken for it would stay.
+ * bound. So while the resident set comes near the promise, V8 is asked to prefer memory to speed, a
+ * flag that it consults at every collection; and one is made at once, because until the next it
+ * holds by what it planned before, tens of megabytes more. Another is made whenever the promise is
+ * all but reached: V8 collects beside the work, and has no time for it on a busy machine. The rest
+ * of the time it runs as always, except while the code is loaded: that happens once, and what is
+ * taken for it would stay.
  */
 
 import { setFlagsFromString } from 'node:v8'
@@ -17,8 +19,9 @@ export interface MemoryOptions {
   readonly promisedBytes: number
   /** The resident set now; by default this process's. */
   readonly rss?: () => number
-  /** By default V8's. */
+  /** By default V8's, like the next. */
   readonly preferMemory?: (preferred: boolean) => void
+  readonly collect?: () => void
 }
 
 /** A young generation that is let grow does so within a second of load. */
@@ -26,6 +29,9 @@ const everyMs = 100
 /** Between these parts of the promise nothing changes, so that it is not switched back and forth. */
 const startPart = 0.8
 const endPart = 0.65
+/** Above this part it is collected, which takes about 50 ms, at most so often. */
+const fullPart = 0.95
+const collectEveryMs = 1000
 
 /** V8's flags while the code is loaded, and then; it consults them whenever it decides. */
 const whileLoading = ['--semi-space-growth-factor=1', '--no-opt', '--no-maglev']
@@ -47,12 +53,20 @@ export function saveWhileLoading(tell: (flag: string) => void = setFlagsFromStri
 
 /** Watches until it is cancelled. */
 export function watchMemory(options: MemoryOptions): Timer {
-  const { clock, promisedBytes, rss = process.memoryUsage.rss, preferMemory = askV8 } = options
+  const { clock, promisedBytes, rss = process.memoryUsage.rss } = options
+  const { collect = collectNow, preferMemory = askV8 } = options
   let preferred = false
+  let collectedAt = -Infinity
   let next: Timer
   const look = () => {
-    const wanted = rss() > promisedBytes * (preferred ? endPart : startPart)
+    const part = rss() / promisedBytes
+    const wanted = part > (preferred ? endPart : startPart)
     if (wanted !== preferred) preferMemory(wanted)
+    const isFull = part > fullPart && clock.now() - collectedAt >= collectEveryMs
+    if (isFull || (wanted && !preferred)) {
+      collect()
+      collectedAt = clock.now()
+    }
     preferred = wanted
     next = clock.after(everyMs, look)
   }
@@ -62,10 +76,9 @@ export function watchMemory(options: MemoryOptions): Timer {
 
 function askV8(preferred: boolean): void {
   setFlagsFromString(preferred ? '--optimize-for-size' : '--no-optimize-for-size')
-  if (preferred) collectNow()
 }
 
-/** Takes about 50 ms. V8 shows the function to contexts that are made once the flag is set. */
+/** V8 shows the function to contexts that are made once the flag is set. */
 function collectNow(): void {
   setFlagsFromString('--expose-gc')
   runInNewContext('gc')()

@@ -9,11 +9,14 @@ import { FakeClock } from '../support/fake-clock.ts'
 const watch = (rss: () => number) => {
   const clock = new FakeClock()
   const asked: boolean[] = []
+  const collectedAt: number[] = []
   const preferMemory = (preferred: boolean) => void asked.push(preferred)
+  const collect = () => void collectedAt.push(clock.now())
   return {
     clock,
     asked,
-    timer: watchMemory({ clock, promisedBytes: 1000, rss, preferMemory })
+    collectedAt,
+    timer: watchMemory({ clock, promisedBytes: 1000, rss, preferMemory, collect })
   }
 }
 
@@ -37,6 +40,25 @@ t.test('memory is preferred near the promise, until there is room again', async 
 
 t.test('a process that starts near its promise prefers memory at once', async t => {
   t.same(watch(() => 900).asked, [true])
+})
+
+t.test('it is collected on coming near, and once a second where there is no room', async t => {
+  let used = 700
+  const { clock, collectedAt } = watch(() => used)
+  for (const [now, forMs, times] of [
+    [801, 3000, 1],
+    [950, 3000, 1],
+    [951, 100, 2],
+    [951, 900, 2],
+    [951, 100, 3],
+    [951, 3000, 6],
+    [649, 3000, 6],
+    [801, 3000, 7]
+  ] as const) {
+    used = now
+    await clock.advance(forMs)
+    t.equal(collectedAt.length, times, `at ${now} for ${forMs} ms`)
+  }
 })
 
 t.test('after it is cancelled nothing is watched', async t => {
