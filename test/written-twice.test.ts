@@ -67,3 +67,14 @@ t.test('the commands that the README names exist', async t => {
 t.test('the README stays within 200 lines', async t => {
   t.ok((await read('README.md')).split('\n').length <= 200)
 })
+
+t.test('docs/dependencies.md has a reason for every package, and for no other', async t => {
+  const { dependencies, devDependencies } = JSON.parse(await read('package.json'))
+  const [running = '', others = ''] = (await read('docs/dependencies.md')).split('\n## For ')
+  const named = (text: string) =>
+    tableRows(text).flatMap(([names = '']) =>
+      [...names.matchAll(/`([^`]+)`/g)].map(([, name]) => name)
+    )
+  t.same(named(running).sort(), Object.keys(dependencies).sort())
+  t.same(named(others).sort(), Object.keys(devDependencies).sort())
+})
