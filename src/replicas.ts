@@ -22,17 +22,19 @@ export async function openBudget(options: ServiceOptions): Promise<Budget> {
   })
 }
 
-/** @param keepMs as long as any page may be served */
+/** @param keepMs how long any page may be served */
 export async function openSharedCache(
   { clock, config, logger, store }: ServiceOptions,
   keepMs: number
 ): Promise<SharedCache | undefined> {
   if (!store) return undefined
+  const { Envelopes } = await import('./cache/envelope.ts')
   const { SharedCache } = await import('./cache/shared-cache.ts')
   return new SharedCache({
     ...{ clock, store, keepMs },
     maxBytes: config.CACHE_MAX_MB * 1024 * 1024,
-    secret: config.HELPCRUNCH_API_KEY,
+    // What only the replicas know.
+    envelopes: new Envelopes(config.HELPCRUNCH_API_KEY),
     warn: message => logger.warn(message)
   })
 }

@@ -6,6 +6,7 @@
 import type { Clock } from '../clock.ts'
 import type { Need } from '../ports.ts'
 import type { SharedStore } from '../shared-store.ts'
+import type { Envelopes } from './envelope.ts'
 import type { Landed } from './found.ts'
 import { type Cargo, SharedFlights } from './shared-flights.ts'
 import { Link, type OnNews } from './shared-link.ts'
@@ -14,12 +15,12 @@ import { SharedPages } from './shared-pages.ts'
 export interface SharedCacheOptions {
   readonly store: SharedStore
   readonly clock: Clock
-  /** As long as any page may be served. */
+  /** How long any page may be served. */
   readonly keepMs: number
   /** Bytes that all pages may take in the store. */
   readonly maxBytes: number
-  /** What only the replicas know: the store gets no page in clear text. */
-  readonly secret: string
+  /** The store gets no page in clear text. */
+  readonly envelopes: Pick<Envelopes, 'seal' | 'unseal'>
   readonly warn: (message: string) => void
 }
 

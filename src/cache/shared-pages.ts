@@ -9,7 +9,7 @@ import type { Clock } from '../clock.ts'
 import type { Page } from '../page.ts'
 import type { Priority, Stored } from '../ports.ts'
 import { readTimeoutMs, type SharedStore } from '../shared-store.ts'
-import { Envelopes, headLength, readHead, type SharedPage, writeHead } from './envelope.ts'
+import { type Envelopes, headLength, readHead, type SharedPage, writeHead } from './envelope.ts'
 import type { Link } from './shared-link.ts'
 import {
   approachScript,
@@ -42,8 +42,7 @@ export interface SharedPagesOptions {
   readonly link: Link
   /** Bytes that all pages may take in the store. */
   readonly maxBytes: number
-  /** What only the replicas know: the store gets no page in clear text. */
-  readonly secret: string
+  readonly envelopes: Pick<Envelopes, 'seal' | 'unseal'>
   readonly warn: (message: string) => void
 }
 
@@ -60,12 +59,10 @@ const classes: Readonly<Record<Priority, number>> = { bulk: 0, refresh: 1, inter
 
 export class SharedPages {
   readonly #options: SharedPagesOptions
-  readonly #envelopes: Envelopes
   #toldAt = -Infinity
 
   constructor(options: SharedPagesOptions) {
     this.#options = options
-    this.#envelopes = new Envelopes(options.secret)
   }
 
   /** What messages call a key. */
@@ -109,13 +106,13 @@ export class SharedPages {
 
   /** Keeps it for all replicas, if it is newer than what they have, and gives the lease back. */
   async put(key: string, stored: Foreign, { id, token }: Lease): Promise<void> {
-    const { clock, link, maxBytes, store } = this.#options
+    const { clock, envelopes, link, maxBytes, store } = this.#options
     const lifetimeMs = Math.floor(stored.errorUntil - clock.now())
     const { era, storeClock } = link
     if (era === undefined || lifetimeMs < 1) return this.#gaveUp(id, token)
     const shared = moved(stored, at => storeClock.toStore(at))
     const head = { requestedAt: shared.requestedAt, token, era }
-    const bytes = await this.#envelopes.seal(key, head, shared)
+    const bytes = await envelopes.seal(key, head, shared)
     if (bytes.length > largestBytes) return this.#gaveUp(id, token)
     const written = readHead(Buffer.from(writeHead(head)))!
     const args = [
@@ -155,13 +152,13 @@ export class SharedPages {
   }
 
   async #opened(key: string, bytes: Buffer): Promise<Approach> {
-    const { clock, link } = this.#options
+    const { clock, envelopes, link } = this.#options
     const head = bytes.subarray(0, headLength)
     const { era, storeClock } = link
     const known = readHead(bytes)
     // Its instants were told by another clock, and nobody knows how old it is.
     if (known && known.era !== era) return { kind: 'page', head, page: undefined }
-    const shared = await this.#envelopes.unseal(key, bytes)
+    const shared = await envelopes.unseal(key, bytes)
     if (!shared) {
       this.#discard(key, head)
       return { kind: 'page', head, page: undefined }

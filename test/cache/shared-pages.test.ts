@@ -1,6 +1,7 @@
 /** Who may fetch a page and who may keep one, among replicas that die, hang and overtake. */
 
 import t, { type Test } from 'tap'
+import { Envelopes } from '../../src/cache/envelope.ts'
 import { Link } from '../../src/cache/shared-link.ts'
 import { SharedPages } from '../../src/cache/shared-pages.ts'
 import { systemClock } from '../../src/clock.ts'
@@ -31,7 +32,8 @@ async function openPages(t: Test, server: RedisServer) {
     store.close()
   })
   const pages = new SharedPages({
-    ...{ store, clock: systemClock, link, maxBytes: 1e7, secret: 'a-key', warn: () => {} }
+    ...{ store, clock: systemClock, link, maxBytes: 1e7, warn: () => {} },
+    envelopes: new Envelopes('a-key')
   })
   await untilTrue(() => link.era !== undefined)
   /** Again if the machine was too busy to answer in time. */

@@ -1,7 +1,8 @@
 /**
  * A store for simulations: a real redis-server runs the real scripts, on the simulation's clock and
- * behind the simulation's network. Time stands still while the server works; what the network does
- * (delays, cuts in either direction, a server that sleeps, forgets or is replaced) is virtual.
+ * behind the simulation's network. Time stands still while the server works; its time, when keys
+ * expire, who hears its messages and what the network does (delays, cuts in either direction, a
+ * server that sleeps, forgets or is replaced) are virtual.
  */
 
 import type { Redis } from 'ioredis'
@@ -21,7 +22,7 @@ export class VirtualServer {
   readonly clock: FakeClock
   readonly #redis: Redis
   readonly #namespace: string
-  readonly #listeners = new Map<string, Set<() => void>>()
+  readonly #listeners = new Map<string, Set<(message: string) => void>>()
   /** Scripts that lie in its buffers while it sleeps. */
   #asleep: (() => void)[] | undefined
   #runs = 0
@@ -91,46 +92,88 @@ export class VirtualServer {
     if (this.#copies.length > 3) this.#copies.shift()
   }
 
-  async execute({ lua }: Script, { args, keys }: ScriptCall): Promise<unknown> {
+  async execute({ lua }: Script, { args, asBytes = false, keys }: ScriptCall): Promise<unknown> {
     if (this.#asleep) await new Promise<void>(resolve => this.#asleep?.push(resolve))
     this.executions++
-    const [time, said] = [`${this.#namespace}virtual-time`, `${this.#namespace}said`]
     const microseconds = Math.round((this.clock.wall() + this.skewMs) * 1000)
-    const virtual = [...keys, time, said]
-    const results = await this.clock.hold(
-      this.#redis
-        .multi()
-        .set(time, microseconds)
-        .eval(virtualized(lua, keys.length), virtual.length, ...virtual, ...args)
-        .lrange(said, 0, -1)
-        .del(said)
-        .exec()
-    )
-    const [, [failure, reply], [, channels]] = results as [
-      unknown,
-      [Error | null, unknown],
-      [null, string[]]
-    ]
-    for (const channel of channels) for (const tell of this.#listeners.get(channel) ?? []) tell()
-    if (failure) throw new StoreError('refused', failure.message)
-    return reply
+    const all = [...keys, ...args, microseconds, `${this.#namespace}expiries`]
+    const run = this.#redis.callBuffer('EVAL', virtualized(lua), keys.length, ...all)
+    const failed = (error: Error) => {
+      throw new StoreError('refused', error.message)
+    }
+    const [said, reply] = (await this.clock.hold(run).catch(failed)) as [Buffer[], unknown]
+    for (let at = 0; at < said.length; at += 2) this.say(String(said[at]), String(said[at + 1]))
+    return asBytes ? reply : texts(reply)
   }
 
-  listen(channel: string, listener: () => void): void {
+  async delete(key: string): Promise<void> {
+    await this.clock.hold(this.#redis.del(key))
+  }
+
+  say(channel: string, message: string): void {
+    for (const tell of this.#listeners.get(channel) ?? []) tell(message)
+  }
+
+  listen(channel: string, listener: (message: string) => void): void {
     const listeners = this.#listeners.get(channel) ?? new Set()
     this.#listeners.set(channel, listeners.add(listener))
   }
 }
 
-const seams = /-- Seams[\s\S]*?-- End of seams\./
+/** What scripts may do that has to do with time or with listeners is done by the simulation. */
+const virtualRedis = `
+local said, clock, expiries = {}, tonumber(ARGV[#ARGV - 1]), ARGV[#ARGV]
+local nowMs = math.floor(clock / 1000)
+local real = redis
+for _, key in ipairs(real.call('ZRANGEBYSCORE', expiries, '-inf', nowMs)) do
+  real.call('DEL', key)
+  real.call('ZREM', expiries, key)
+end
+local function live(key, ms) real.call('ZADD', expiries, nowMs + ms, key) end
+local function forget(...)
+  real.call('ZREM', expiries, ...)
+  return real.call('DEL', ...)
+end
+local virtual = {
+  DEL = forget,
+  UNLINK = forget,
+  TIME = function()
+    return { math.floor(clock / 1000000), clock % 1000000 }
+  end,
+  PUBLISH = function(channel, message)
+    said[#said + 1], said[#said + 2] = channel, message
+    return 0
+  end,
+  PEXPIRE = function(key, ms)
+    if real.call('EXISTS', key) == 1 then live(key, ms) end
+  end,
+  PTTL = function(key)
+    local at = real.call('ZSCORE', expiries, key)
+    return at and tonumber(at) - nowMs or -1
+  end,
+  SET = function(key, value, px, ms)
+    real.call('ZREM', expiries, key)
+    if px then live(key, ms) end
+    return real.call('SET', key, value)
+  end
+}
+local function seen(act)
+  return function(command, ...)
+    if virtual[command] then return virtual[command](...) end
+    return act(command, ...)
+  end
+end
+local redis = { call = seen(real.call), pcall = seen(real.pcall) }
+`
 
-function virtualized(lua: string, keyCount: number): string {
-  if (!seams.test(lua)) throw new Error('the script has no seams')
-  return lua.replace(
-    seams,
-    `local function microseconds() return tonumber(redis.call('GET', KEYS[${keyCount + 1}])) end
-     local function tell(channel) redis.call('RPUSH', KEYS[${keyCount + 2}], channel) end`
-  )
+function virtualized(lua: string): string {
+  return `${virtualRedis}\nlocal function script()\n${lua}\nend\nreturn { said, script() }`
+}
+
+/** As the store's client gives them to who does not ask for bytes. */
+function texts(reply: unknown): unknown {
+  if (Array.isArray(reply)) return reply.map(texts)
+  return Buffer.isBuffer(reply) ? reply.toString() : reply
 }
 
 export interface LinkOptions {
@@ -150,6 +193,7 @@ export class VirtualStore implements SharedStore {
   readonly #options: LinkOptions
   readonly #watchers: ((state: StoreState) => void)[] = []
   #isUp = true
+  #isClosed = false
   #runId: string
   /** What the network lets through. */
   canAsk = true
@@ -168,28 +212,41 @@ export class VirtualStore implements SharedStore {
     return this.#isUp
   }
 
+  close(): void {
+    this.#isClosed = true
+  }
+
   async run(script: Script, call: ScriptCall): Promise<unknown> {
     if (!this.#isUp) throw new StoreError('unsent', 'the store does not answer')
     const { server } = this.#options
     try {
       // A connection to a process that is gone does not reach the one that came after it.
       if (server.runId !== this.#runId) throw new StoreError('unknown', 'the connection broke')
-      return await this.#roundTrip(() => server.execute(script, call))
+      return await this.#roundTrip(() => server.execute(script, call), call.timeoutMs)
     } catch (error) {
-      if (!(error instanceof StoreError) || error.kind !== 'refused') this.#fall()
+      const isSlow = (call.timeoutMs ?? storeTimeoutMs) < storeTimeoutMs
+      if (!(error instanceof StoreError) || !(isSlow || error.kind === 'refused')) this.#fall()
       throw error
     }
   }
 
   async read(): Promise<undefined> {}
   async write(): Promise<void> {}
-  async delete(): Promise<void> {}
-  publish(): void {}
+
+  async delete(key: string): Promise<void> {
+    await this.#roundTrip(() => this.#options.server.delete(key))
+  }
+
+  publish(channel: string, message: string): void {
+    const { delayMs, server } = this.#options
+    if (!this.canAsk || !server.isRunning) return
+    server.clock.after(delayMs(), () => server.say(channel, message))
+  }
 
   subscribe(channel: string, listener: (message: string) => void): void {
     const { clock, delayMs, server } = this.#options
-    server.listen(channel, () => {
-      if (this.canHear) clock.after(delayMs(), () => listener('turn'))
+    server.listen(channel, message => {
+      if (this.canHear) clock.after(delayMs(), () => listener(message))
     })
   }
 
@@ -203,12 +260,12 @@ export class VirtualStore implements SharedStore {
   }
 
   /** The world's clock carries what is on its way; ours, how long we wait for it. */
-  #roundTrip<Reply>(act: () => Promise<Reply>): Promise<Reply> {
+  #roundTrip<Reply>(act: () => Promise<Reply>, timeoutMs = storeTimeoutMs): Promise<Reply> {
     const { clock, delayMs, server } = this.#options
     const reaches = this.canAsk && server.isRunning
     const backMs = delayMs()
     return new Promise((resolve, reject) => {
-      const late = clock.after(storeTimeoutMs, () => reject(new StoreError('unknown', 'no answer')))
+      const late = clock.after(timeoutMs, () => reject(new StoreError('unknown', 'no answer')))
       const settle = (act: () => void) => {
         late.cancel()
         act()
@@ -240,6 +297,7 @@ export class VirtualStore implements SharedStore {
   #probe(): void {
     const { clock, server } = this.#options
     clock.after(probeEveryMs, () => {
+      if (this.#isClosed) return
       this.#roundTrip(async () => server.runId).then(
         runId => {
           if (runId !== this.#runId) this.#fall()

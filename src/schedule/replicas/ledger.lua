@@ -9,15 +9,14 @@
 local META, SLOTS, MEMBERS = KEYS[1], KEYS[2], KEYS[3]
 local request = cjson.decode(ARGV[1])
 
--- Seams that tests replace, to run this script in virtual time.
 local function microseconds()
   local time = redis.call('TIME')
   return time[1] * 1000000 + time[2]
 end
+
 local function tell(channel, message)
   redis.call('PUBLISH', channel, message)
 end
--- End of seams.
 
 local exact = microseconds() / 1000
 -- Rounded so that nothing comes free early.
