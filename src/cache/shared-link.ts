@@ -21,7 +21,7 @@ import { invalidateScript, syncScript } from './shared-scripts.ts'
 export interface LinkOptions {
   readonly store: SharedStore
   readonly clock: Clock
-  /** As long as any page may be served. */
+  /** How long any page may be served. */
   readonly keepMs: number
   readonly warn: (message: string) => void
 }
@@ -32,9 +32,8 @@ export type OnNews = (tags: readonly string[], at: number) => void
 /** Messages lost are made up for within this. */
 const syncEveryMs = 1000
 
-/** That many invalidations are kept for who missed them; who missed more takes all for stale. */
+/** That many invalidations are kept for who missed them; what was before is stale to whoever did. */
 const mostEntries = 1000
-const entriesAtOnce = 100
 
 /** That many tags wait for the store's return. */
 const mostUntold = 1000
@@ -52,7 +51,8 @@ export class Link {
   #era: string | undefined
   /** The store's clock has jumped in this one. */
   #overEra = ''
-  #seq = -1
+  /** The last invalidation that is known here; who knows none yet is told of the last ones. */
+  #seq = 0
   #timer: Timer | undefined
   #isStopped = false
 
@@ -132,17 +132,24 @@ export class Link {
       Buffer[],
       ...unknown[]
     ]
-    this.#era = era.toString('latin1')
+    const itsEra = era.toString('latin1')
+    const isOtherMemory = this.#enter(itsEra)
     if (!this.storeClock.observe({ askedAt, heardAt: clock.now(), time })) {
-      this.#overEra = this.#era
+      this.#overEra = itsEra
       this.#era = undefined
       throw new StoreError('refused', "the store's clock has jumped")
     }
-    this.#catchUp(
-      seq,
-      entries.map(entry => entry.toString('utf8'))
-    )
+    if (isOtherMemory) void this.#sync()
+    else this.#catchUp(seq, entries.map(String))
     return rest
+  }
+
+  /** @returns whether it is another one, in which invalidations are counted anew */
+  #enter(era: string): boolean {
+    const isOther = this.#era !== undefined && this.#era !== era && this.#seq > 0
+    if (isOther) this.#seq = 0
+    this.#era = era
+    return isOther
   }
 
   /** The arguments that all scripts of the cache begin with. */
@@ -157,6 +164,7 @@ export class Link {
     if (mark !== this.#mark) {
       this.#mark = mark
       this.#era = undefined
+      this.#seq = 0
       this.storeClock.forget()
     }
     void this.#sync()
@@ -207,39 +215,47 @@ export class Link {
   }
 
   #hearNews(entry: string): void {
-    const seq = Number.parseInt(entry, 10)
-    if (this.#seq < 0 || seq <= this.#seq) return
+    const seq = numberOf(entry)
+    if (this.#era === undefined || seq <= this.#seq) return
     if (seq === this.#seq + 1) this.#apply(entry)
     else void this.#sync()
   }
 
+  /** @param entries the last one first */
   #catchUp(seq: number, entries: readonly string[]): void {
-    if (this.#seq < 0 || seq < this.#seq) {
-      this.#seq = seq
-      return
-    }
-    const isWhole = entries.length < entriesAtOnce
-    if (entries[0] !== undefined && !(isWhole && isNext(entries[0], this.#seq))) {
-      this.#onNews([everything], this.#options.clock.now())
-    } else {
-      for (const entry of entries) this.#apply(entry)
-    }
+    if (seq <= this.#seq) return
+    const oldest = entries.at(-1)
+    // Whatever those were about that are not known any more: they were before these.
+    if (oldest === undefined) this.#onNews([everything], this.#options.clock.now())
+    else if (numberOf(oldest) > this.#seq + 1) this.#onNews([everything], this.#timeOf(oldest))
+    for (const entry of entries.toReversed()) this.#apply(entry)
     this.#seq = Math.max(this.#seq, seq)
   }
 
   #apply(entry: string): void {
-    const [, seq, at, text] = /^(\d+) (\d+) (.*)$/s.exec(entry) ?? []
+    const [, text] = /^\d+ \d+ (.*)$/s.exec(entry) ?? []
     if (text === undefined) return
-    this.#seq = Math.max(this.#seq, Number(seq))
-    const { by, tags } = JSON.parse(text)
-    if (by === this.owner) return
+    this.#seq = Math.max(this.#seq, numberOf(entry))
+    const { by, tags } = parsed(text)
+    if (by !== this.owner) this.#onNews(tags, this.#timeOf(entry))
+  }
+
+  #timeOf(entry: string): number {
     const now = this.#options.clock.now()
-    const here = this.storeClock.isKnown ? this.storeClock.latestHere(Number(at)) : now
-    this.#onNews(tags, Math.min(here, now))
+    if (!this.storeClock.isKnown) return now
+    return Math.min(this.storeClock.latestHere(Number(entry.split(' ', 2)[1])), now)
   }
 }
 
-/** What was missed begins with the one after the last that is known. */
-function isNext(entry: string, seq: number): boolean {
-  return Number.parseInt(entry, 10) <= seq + 1
+/** A store is open to others: what nobody of ours can have written may have been about anything. */
+function parsed(text: string): { readonly by?: unknown; readonly tags: readonly string[] } {
+  try {
+    const { by, tags } = JSON.parse(text)
+    if (Array.isArray(tags)) return { by, tags }
+  } catch {}
+  return { tags: [everything] }
+}
+
+function numberOf(entry: string): number {
+  return Number.parseInt(entry, 10)
 }

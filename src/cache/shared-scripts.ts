@@ -28,12 +28,12 @@ if not era or string.sub(era, 1, 8) ~= ARGV[1] or era == ARGV[3] then
 end
 `
 
-/** Further ARGV: the last invalidation that is known, or -1. */
+/** Further ARGV: the last invalidation that is known. Newer ones are answered, the last one first. */
 const news = `
 local seq = tonumber(redis.call('HGET', KEYS[1], 'seq') or 0)
 local entries = {}
-if tonumber(ARGV[5]) >= 0 and tonumber(ARGV[5]) < seq then
-  entries = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. ARGV[5], '+inf', 'LIMIT', 0, 100)
+if tonumber(ARGV[5]) < seq then
+  entries = redis.call('ZREVRANGEBYSCORE', KEYS[2], '+inf', '(' .. ARGV[5], 'LIMIT', 0, 100)
 end
 `
 
