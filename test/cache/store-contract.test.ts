@@ -19,9 +19,9 @@ import {
   type CachesOptions,
   type OneCache,
   type OpenCache,
-  openVirtualServer,
   ownMemory,
-  sharedStore
+  sharedStore,
+  virtualServers
 } from '../support/page-caches.ts'
 import { callTo, chatTexts, pageOf } from '../support/pages.ts'
 import { holds } from '../support/property.ts'
@@ -108,7 +108,8 @@ const places: Readonly<Record<string, (t: Test) => Promise<Place>>> = {
   },
   'shared store': async t => {
     const clock = new FakeClock()
-    const server = await openVirtualServer(t, clock)
+    const open = await virtualServers(t, clock)
+    const server = open()
     return { clock, opening: options => sharedStore(server, options) }
   }
 }

@@ -64,7 +64,6 @@ class Simulation {
   readonly #limit: number
   readonly #world: World
   readonly #server: VirtualServer
-  readonly #namespace: string
   readonly #replicas: Replica[]
   /** Each seed knows only some: where everything happens, nothing lasts. */
   readonly #troubles: readonly TroubleName[]
@@ -77,7 +76,6 @@ class Simulation {
     this.#options = options
     this.#random = new Random(seed)
     this.#limit = 6 + this.#random.below(40)
-    this.#namespace = `{simulation-${process.pid}-${seed}-${options.extraSlots ?? 0}}:`
     const [slow, refused, lost, hang, broken] = [0.05, 0.02, 0.02, 0.02, 0.03]
     this.#world = new World({
       clock: this.#clock,
@@ -87,7 +85,7 @@ class Simulation {
       timeoutMs,
       faults: { slow, refused, lost, hang, broken }
     })
-    this.#server = new VirtualServer(this.#clock, redis, this.#namespace)
+    this.#server = new VirtualServer(this.#clock, redis)
     this.#troubles = ['mend', ...troubleNames.filter(() => this.#random.chance(0.4))]
     this.#graceMs = this.#random.pick([3000, 30_000])
     this.#replicas = Array.from({ length: replicaCount }, (_, index) => this.#start(`r${index}`))
@@ -190,7 +188,7 @@ class Simulation {
       warn: message => this.#assert(false, message)
     })
     const store = new VirtualStore({
-      ...{ server: this.#server, namespace: this.#namespace, clock: process },
+      ...{ server: this.#server, clock: process },
       delayMs: () => this.#random.below(this.#random.chance(0.05) ? 200 : 4)
     })
     const budget = new SharedBudget({

@@ -43,20 +43,19 @@ export function ownMemory(clock: FakeClock, options: CachesOptions): OpenCache {
   return async () => ({ cache, invalidate, close: () => {} })
 }
 
-export async function openVirtualServer(t: Test, clock: FakeClock): Promise<VirtualServer> {
+/** Opens as many servers as are wanted, each of which is empty. */
+export async function virtualServers(t: Test, clock: FakeClock): Promise<() => VirtualServer> {
   const server = await startRedis(t)
   const redis = new Redis(server.url)
   t.teardown(() => redis.disconnect())
-  return new VirtualServer(clock, redis, namespace)
+  return () => new VirtualServer(clock, redis)
 }
-
-export const namespace = '{virtual}:'
 
 /** Each with a memory of its own, empty at first. */
 export function sharedStore(server: VirtualServer, options: CachesOptions): OpenCache {
   const { clock } = server
   return async () => {
-    const store = new VirtualStore({ server, namespace, clock, delayMs: () => 0.2 })
+    const store = new VirtualStore({ server, clock, delayMs: () => 0.2 })
     const shared = new SharedCache({
       ...{ clock, store, keepMs: longestMs(options.lifetimes), warn: () => {} },
       maxBytes: options.maxBytes ?? roomyBytes,

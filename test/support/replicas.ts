@@ -63,7 +63,6 @@ export class Replicas {
   readonly server: VirtualServer
   readonly arrivals: Arrival[] = []
   readonly #options: Required<Omit<ReplicasOptions, 'fate'>> & Pick<ReplicasOptions, 'fate'>
-  readonly #namespace: string
   readonly #identities = new Map<string, Identity>()
 
   constructor(redis: Redis, options: ReplicasOptions) {
@@ -72,8 +71,7 @@ export class Replicas {
       ...{ teams: new Map([['blue', 1]]), latencyMs: () => 100 },
       ...options
     }
-    this.#namespace = `{test-${process.pid}-${namespaces++}}:`
-    this.server = new VirtualServer(this.clock, redis, this.#namespace)
+    this.server = new VirtualServer(this.clock, redis)
   }
 
   /** Also one that was killed: it comes back under its identity. */
@@ -83,7 +81,7 @@ export class Replicas {
     const process = new ProcessClock(this.clock)
     const identity = this.#identityOf(name)
     const store = new VirtualStore({
-      ...{ server: this.server, namespace: this.#namespace, clock: process },
+      ...{ server: this.server, clock: process },
       delayMs: () => 0.2
     })
     const budget = new SharedBudget({
@@ -134,8 +132,6 @@ export class Replicas {
     return identity
   }
 }
-
-let namespaces = 0
 
 export async function openReplicas(t: Test, options: ReplicasOptions = {}): Promise<Replicas> {
   const server = await startRedis(t)

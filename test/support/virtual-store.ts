@@ -17,11 +17,14 @@ import {
 } from '../../src/shared-store.ts'
 import type { FakeClock } from './fake-clock.ts'
 
+let servers = 0
+
 /** How the server is doing. */
 export class VirtualServer {
   readonly clock: FakeClock
   readonly #redis: Redis
-  readonly #namespace: string
+  /** No other server's, though many are one process. */
+  readonly namespace = `{virtual-${process.pid}-${servers++}}:`
   readonly #listeners = new Map<string, Set<(message: string) => void>>()
   /** Scripts that lie in its buffers while it sleeps. */
   #asleep: (() => void)[] | undefined
@@ -35,21 +38,20 @@ export class VirtualServer {
   skewMs = 0
   isRunning = true
 
-  constructor(clock: FakeClock, redis: Redis, namespace: string) {
+  constructor(clock: FakeClock, redis: Redis) {
     this.clock = clock
     this.#redis = redis
-    this.#namespace = namespace
   }
 
   /** All that it knew is gone. */
   async empty(): Promise<void> {
-    const keys = await this.#redis.keys(`${this.#namespace}*`)
+    const keys = await this.#redis.keys(`${this.namespace}*`)
     if (keys.length > 0) await this.#redis.del(...keys)
   }
 
   /** Somebody else does something to a key of ours. */
   async meddle(command: string, name: string, ...args: string[]): Promise<void> {
-    await this.#redis.call(command, `${this.#namespace}${name}`, ...args)
+    await this.#redis.call(command, `${this.namespace}${name}`, ...args)
   }
 
   /** The same process, given back what it knew at the last `copy`. */
@@ -82,7 +84,7 @@ export class VirtualServer {
 
   /** Its replica catches up. */
   async copy(): Promise<void> {
-    const keys = await this.#redis.keys(`${this.#namespace}ledger:*`)
+    const keys = await this.#redis.keys(`${this.namespace}ledger:*`)
     const dumps: [string, Buffer][] = []
     for (const key of keys) {
       const dump = await this.#redis.dumpBuffer(key)
@@ -96,7 +98,7 @@ export class VirtualServer {
     if (this.#asleep) await new Promise<void>(resolve => this.#asleep?.push(resolve))
     this.executions++
     const microseconds = Math.round((this.clock.wall() + this.skewMs) * 1000)
-    const all = [...keys, ...args, microseconds, `${this.#namespace}expiries`]
+    const all = [...keys, ...args, microseconds, `${this.namespace}expiries`]
     const run = this.#redis.callBuffer('EVAL', virtualized(lua), keys.length, ...all)
     const failed = (error: Error) => {
       throw new StoreError('refused', error.message)
@@ -178,7 +180,6 @@ function texts(reply: unknown): unknown {
 
 export interface LinkOptions {
   readonly server: VirtualServer
-  readonly namespace: string
   /** The replica's own clock: it stops with its process. */
   readonly clock: Clock
   /** One way, in milliseconds. */
@@ -203,7 +204,7 @@ export class VirtualStore implements SharedStore {
 
   constructor(options: LinkOptions) {
     this.#options = options
-    this.namespace = options.namespace
+    this.namespace = options.server.namespace
     this.#runId = options.server.runId
     this.#probe()
   }
