@@ -204,11 +204,12 @@ export class Cache implements PageSource {
 
   /** @param accepts whether a page that other replicas have is what it is for */
   #fly(call: Call, need: Need, accepts: (page: Stored<Page>) => boolean): Promise<Landed> {
-    const { shared } = this.#options
+    const { idle, shared } = this.#options
     if (!shared) return this.#send(call, need)
     return shared.fly(keyOf(call), need, {
       adopt: page => this.#adopt(call, need.team, page),
       accepts,
+      hasSlot: () => idle.hasSlot(need.team, need.priority),
       call: own => this.#send(call, own)
     })
   }

@@ -6,8 +6,12 @@
  * - the call failed: they fail alike, because a budget of two calls a second forbids everyone to
  *   try again; that it never got a slot, or was called off, is no failure: the next one leads;
  * - nothing is heard any more from the holder: its lease ends, and the next one leads. A call of
- *   the first may have gone out, so that is at most one more, which the schedule counts;
- * - a holder that was suspended beyond its lease has an older token, and overwrites nothing;
+ *   the first may have gone out, so that is at most one more, which the schedule counts; whose time
+ *   was over by then had its call, and is told that nobody knows what came of it;
+ * - who has no time left for that, while the holder's call has not left and one of its own could,
+ *   takes the lease over; the holder, if it lives, calls its own off and waits with the others;
+ * - a holder that was suspended beyond its lease has an older token, and overwrites nothing; if its
+ *   call has not left, it makes way for its successor;
  * - the store is gone: each replica by itself.
  *
  * Nobody waits longer for another replica's call than for one of its own: until the deadline for
@@ -15,12 +19,14 @@
  */
 
 import type { Clock, Timer } from '../clock.ts'
-import { type ErrorCode, errorKinds, ServiceError } from '../errors.ts'
 import type { Page } from '../page.ts'
 import type { Need, Stored } from '../ports.ts'
+import { endOf, failureIn, free } from './flight-messages.ts'
+import { FollowedCall, type Late } from './followed-call.ts'
 import type { Landed } from './found.ts'
+import { LedFlight } from './led-flight.ts'
 import type { Link } from './shared-link.ts'
-import { type Foreign, type Lease, leaseMs, type SharedPages } from './shared-pages.ts'
+import type { Approach, Foreign, Lease, SharedPages, Urgency } from './shared-pages.ts'
 
 /** What a flight is to this replica. */
 export interface Cargo {
@@ -28,6 +34,8 @@ export interface Cargo {
   adopt(page: Foreign): Stored<Page>
   /** Whether it is what the flight is for. */
   accepts(page: Stored<Page>): boolean
+  /** Whether a call for it could leave at once. */
+  hasSlot(): boolean
   call(need: Need): Promise<Landed>
 }
 
@@ -40,6 +48,8 @@ export interface SharedFlightsOptions {
 /** Lost messages are made up for within this. */
 const recheckMs = 500
 
+type Held = Extract<Approach, { kind: 'held' }>
+
 export class SharedFlights {
   readonly #options: SharedFlightsOptions
   /** Who waits to hear of which page. */
@@ -51,35 +61,49 @@ export class SharedFlights {
   }
 
   async fly(key: string, need: Need, cargo: Cargo): Promise<Landed> {
-    const { pages } = this.#options
+    const { clock, pages } = this.#options
     let seen: Buffer | undefined
     let via: Landed['via'] = 'store'
+    let urgency: Urgency = need.priority
+    const theirs = new FollowedCall(need, clock.now())
     for (;;) {
-      const found = await pages.approach(key, seen, need.priority)
-      need.signal.throwIfAborted()
+      const found = await pages.approach(key, seen, urgency)
+      theirs.learn(found)
+      if (need.signal.aborted) this.#leave(found, need.signal.reason)
       if (!found) return this.#alone(key, need, cargo)
       if (found.kind === 'page') {
         seen = found.head
         const stored = found.page && cargo.adopt(found.page)
         if (stored && cargo.accepts(stored)) return { stored, kept: true, via }
-      } else if (found.kind === 'claimed') {
+        continue
+      }
+      if (found.kind === 'claimed') {
         const landed = await this.#lead(key, need, found.lease, cargo)
         if (landed) return landed
-      } else {
-        const heard = await this.#follow(pages.idOf(key), need, found)
-        // The schedule says in its own words that it is too late, and when it is worth coming back.
-        if (heard === 'late' && need.priority === 'interactive') return cargo.call(need)
-        if (heard === 'late') throw new Error('another replica fetches it')
-        via = 'peer'
+        urgency = need.priority
+        continue
       }
+      via = 'peer'
+      const heard = await this.#follow(pages.idOf(key), theirs, found)
+      if (heard === 'look') continue
+      if (need.priority !== 'interactive') throw new Error('another replica fetches it')
+      // The schedule says in its own words that it is too late, and when it is worth coming back.
+      if (heard === 'late') return this.#alone(key, need, cargo)
+      if (cargo.hasSlot()) urgency = 'now'
     }
+  }
+
+  /** Who is gone by now holds nothing. */
+  #leave(found: Approach | undefined, reason: unknown): never {
+    if (found?.kind === 'claimed') this.#release(found.lease, free(found.lease.id))
+    throw reason
   }
 
   /** The store did not answer in time; it may take the page all the same. */
   async #alone(key: string, need: Need, cargo: Cargo): Promise<Landed> {
     const { link, pages } = this.#options
     const landed = await cargo.call(need)
-    const lease: Lease = { id: pages.idOf(key), token: 0, priority: need.priority }
+    const lease: Lease = { id: pages.idOf(key), token: 0, urgency: need.priority }
     if (link.isUp) pages.put(key, landed.stored, lease).catch(error => link.repair(error))
     return landed
   }
@@ -95,7 +119,7 @@ export class SharedFlights {
       return landed
     } catch (error) {
       if (flight.isTaken && !need.signal.aborted) return undefined
-      pages.release(lease, failureMessage(lease.id, error)).catch(() => {})
+      this.#release(lease, endOf(lease.id, error))
       throw error
     } finally {
       flight.end()
@@ -103,13 +127,14 @@ export class SharedFlights {
     }
   }
 
-  /** Resolves when it is worth looking again; `late` if the call can no longer be waited for. */
-  #follow(
-    id: string,
-    need: Need,
-    { forMs, isSent }: { readonly forMs: number; readonly isSent: boolean }
-  ): Promise<'look' | 'late'> {
+  #release(lease: Lease, says: string): void {
+    this.#options.pages.release(lease, says).catch(() => {})
+  }
+
+  /** Resolves when it is worth looking again, at the last moment to do something, or too late. */
+  #follow(id: string, theirs: FollowedCall, { forMs }: Held): Promise<'look' | Late> {
     const { clock } = this.#options
+    const { need } = theirs
     return new Promise((resolve, reject) => {
       const timers: Timer[] = []
       const end = (settle: () => void) => {
@@ -119,19 +144,20 @@ export class SharedFlights {
         settle()
       }
       const leave = () => end(() => reject(need.signal.reason))
+      const look = () => end(() => resolve('look'))
       const stopListening = this.#listen(id, message => {
-        if (message.startsWith('sent ')) need.onSent?.()
-        else if (message.startsWith('failed ')) end(() => reject(failureOf(message)))
-        else if (!message.startsWith('taken ')) end(() => resolve('look'))
+        const [what] = message.split(' ', 1)
+        if (what === 'sent') theirs.sent()
+        else if (what === 'failed') end(() => reject(failureIn(message)))
+        else if (what === 'again') theirs.cameToNothing(failureIn(message))
+        if (what !== 'sent' && what !== 'taken') look()
       })
       need.signal.addEventListener('abort', leave)
-      if (isSent) need.onSent?.()
-      else {
-        const late = () => (clock.now() < need.deadline ? 'look' : 'late')
-        timers.push(clock.after(need.deadline - clock.now(), () => end(() => resolve(late()))))
-      }
-      const lookInMs = Math.max(Math.min(forMs, recheckMs), 1)
-      timers.push(clock.after(lookInMs, () => end(() => resolve('look'))))
+      timers.push(clock.after(Math.max(Math.min(forMs, recheckMs), 1), look))
+      if (theirs.isSent) return
+      const now = clock.now()
+      const late = () => end(() => resolve(theirs.latenessAt(clock.now())))
+      timers.push(clock.after(theirs.lateAt(now) - now, late))
     })
   }
 
@@ -149,98 +175,5 @@ export class SharedFlights {
     const id = message.split(' ', 2)[1]
     const ears = id === undefined ? [...this.#ears.values()] : [this.#ears.get(id) ?? []]
     for (const ear of ears.flatMap(some => [...some])) ear(message)
-  }
-}
-
-/** A flight that this replica leads: says that it lives, and when its call has left. */
-class LedFlight {
-  readonly need: Need
-  readonly #taken = new AbortController()
-  readonly #lease: Lease
-  readonly #options: SharedFlightsOptions
-  #timer: Timer | undefined
-  #isSent = false
-
-  constructor(need: Need, lease: Lease, options: SharedFlightsOptions) {
-    this.#lease = lease
-    this.#options = options
-    const signal = AbortSignal.any([need.signal, this.#taken.signal])
-    this.need = observed(need, signal, () => this.#sent())
-    this.#renewLater()
-  }
-
-  get isTaken(): boolean {
-    return this.#taken.signal.aborted
-  }
-
-  heard(message: string): void {
-    const isOurs = message === `taken ${this.#lease.id} ${this.#lease.token}`
-    if (isOurs && !this.#isSent) this.#taken.abort(new Error('a more urgent flight took over'))
-  }
-
-  end(): void {
-    this.#timer?.cancel()
-  }
-
-  #sent(): void {
-    this.#isSent = true
-    this.#hold(`sent ${this.#lease.id}`)
-  }
-
-  #renewLater(): void {
-    this.#timer = this.#options.clock.after(leaseMs / 3, () => {
-      this.#hold()
-      this.#renewLater()
-    })
-  }
-
-  #hold(says?: string): void {
-    this.#options.pages.hold(this.#lease, this.#isSent, says).catch(() => {})
-  }
-}
-
-/** The need itself, seen through: it changes as callers come and go. */
-function observed(need: Need, signal: AbortSignal, onSent: () => void): Need {
-  return {
-    get team() {
-      return need.team
-    },
-    get teams() {
-      return need.teams ?? [need.team]
-    },
-    get priority() {
-      return need.priority
-    },
-    get deadline() {
-      return need.deadline
-    },
-    get hasFallback() {
-      return need.hasFallback ?? false
-    },
-    signal,
-    onSent: () => {
-      onSent()
-      need.onSent?.()
-    },
-    onRetry: failure => need.onRetry?.(failure),
-    onQueued: look => need.onQueued?.(look),
-    onJoin: listener => need.onJoin?.(listener)
-  }
-}
-
-/** What others are told: a failure of the call is theirs too, anything else only says "your turn". */
-function failureMessage(id: string, error: unknown): string {
-  if (!(error instanceof ServiceError) || error.contact === undefined) return `free ${id}`
-  const { code, contact, entries, message, retryAfterMs, upstreamStatus } = error
-  return `failed ${id} ${JSON.stringify({ code, message, contact, entries, retryAfterMs, upstreamStatus })}`
-}
-
-function failureOf(text: string): Error {
-  try {
-    const { code, message, ...options } = JSON.parse(text.split(' ').slice(2).join(' '))
-    if (!(code in errorKinds)) throw new Error('no code of ours')
-    return new ServiceError(code as ErrorCode, message, options)
-  } catch {
-    return new ServiceError('upstream_error', 'HelpCrunch failed.')
   }
 }

@@ -25,15 +25,18 @@ export type Foreign = Omit<Stored<Page>, 'version'>
 export type Approach =
   /** `page` is undefined if what is there is not one; either way `head` tells it from others. */
   | { readonly kind: 'page'; readonly head: Buffer; readonly page: Foreign | undefined }
-  /** Nobody else fetches it as long as the lease is held. */
+  /** Nobody else fetches it while the lease is held. */
   | { readonly kind: 'claimed'; readonly lease: Lease }
   /** Another replica does; `isSent` once its call has left. */
   | { readonly kind: 'held'; readonly forMs: number; readonly isSent: boolean }
 
+/** `now`: who fetches it for somebody whose time is nearly over, and can send at once. */
+export type Urgency = Priority | 'now'
+
 export interface Lease {
   readonly id: string
   readonly token: number
-  readonly priority: Priority
+  readonly urgency: Urgency
 }
 
 export interface SharedPagesOptions {
@@ -47,7 +50,8 @@ export interface SharedPagesOptions {
 }
 
 /** A holder that is gone is succeeded after this; it says three times in this that it is not. */
-export const leaseMs = 3000
+export const leaseMs = 1000
+export const renewEveryMs = 300
 
 /** A larger page, compressed, is not shared. */
 const largestBytes = 4 * 1024 * 1024
@@ -55,7 +59,7 @@ const largestBytes = 4 * 1024 * 1024
 /** Damage is told no more often than this. */
 const tellEveryMs = 60_000
 
-const classes: Readonly<Record<Priority, number>> = { bulk: 0, refresh: 1, interactive: 2 }
+const classes: Readonly<Record<Urgency, number>> = { bulk: 0, refresh: 1, interactive: 2, now: 3 }
 
 export class SharedPages {
   readonly #options: SharedPagesOptions
@@ -77,13 +81,13 @@ export class SharedPages {
   async approach(
     key: string,
     seen: Buffer | undefined,
-    priority: Priority
+    urgency: Urgency
   ): Promise<Approach | undefined> {
     const { link } = this.#options
     if (!link.isUp) return undefined
     const id = this.idOf(key)
     const args = [
-      ...[seen ?? '', leaseMs, link.owner, classes[priority]],
+      ...[seen ?? '', leaseMs, link.owner, classes[urgency]],
       ...[largestBytes, link.channel, id]
     ]
     const call = { keys: this.#keys(id), args, timeoutMs: readTimeoutMs }
@@ -97,7 +101,7 @@ export class SharedPages {
           return { kind: 'held', forMs: Number(first), isSent: String(second) === 'sent' }
         default:
           if (String(second)) this.#tell()
-          return { kind: 'claimed', lease: { id, token: Number(first), priority } }
+          return { kind: 'claimed', lease: { id, token: Number(first), urgency } }
       }
     } catch {
       return undefined
@@ -131,18 +135,19 @@ export class SharedPages {
     })
   }
 
-  /** Says that the holder is still there. */
-  async hold({ id, priority, token }: Lease, isSent: boolean, says = ''): Promise<void> {
+  /** Says that the holder is still there. @returns false if there is another one by now */
+  async hold({ id, token, urgency }: Lease, isSent: boolean, says = ''): Promise<boolean> {
     const { link, store } = this.#options
     const state = isSent ? 'sent' : 'waiting'
-    await store.run(holdScript, {
+    const held = await store.run(holdScript, {
       keys: [link.key(`cache:lease:${id}`)],
-      args: [token, classes[priority], state, link.owner, leaseMs, link.channel, says]
+      args: [token, classes[urgency], state, link.owner, leaseMs, link.channel, says]
     })
+    return held === 1
   }
 
   #gaveUp(id: string, token: number): Promise<void> {
-    return this.release({ id, token, priority: 'bulk' }, `done ${id}`)
+    return this.release({ id, token, urgency: 'bulk' }, `done ${id}`)
   }
 
   #keys(id: string): string[] {

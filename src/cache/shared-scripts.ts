@@ -85,14 +85,15 @@ return {now, era, seq, entries, 'claimed', token, word}`
 }
 
 /**
- * Keeps a lease for longer. KEYS: lease. ARGV: token, class, state, owner, lease time, channel,
- * what to say, if anything.
+ * Keeps a lease for longer, and takes it again if it is over and nobody has it; 0 if somebody has.
+ * KEYS: lease. ARGV: token, class, state, owner, lease time, channel, what to say, if anything.
  */
 export const holdScript: Script = {
   name: 'cache hold',
   lua: `
 local lease = redis.call('GET', KEYS[1])
-if not lease or string.match(lease, '^(%d+) ') ~= ARGV[1] then return 0 end
+local token, owner = string.match(lease or '', '^(%d+) %d %a+ (%S+)$')
+if lease and (token ~= ARGV[1] or owner ~= ARGV[4]) then return 0 end
 local value = string.format('%s %s %s %s', ARGV[1], ARGV[2], ARGV[3], ARGV[4])
 redis.call('SET', KEYS[1], value, 'PX', ARGV[5])
 if ARGV[7] ~= '' then redis.call('PUBLISH', ARGV[6], ARGV[7]) end

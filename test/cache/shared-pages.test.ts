@@ -3,7 +3,7 @@
 import t, { type Test } from 'tap'
 import { Envelopes } from '../../src/cache/envelope.ts'
 import { Link } from '../../src/cache/shared-link.ts'
-import { SharedPages } from '../../src/cache/shared-pages.ts'
+import { leaseMs, SharedPages, type Urgency } from '../../src/cache/shared-pages.ts'
 import { systemClock } from '../../src/clock.ts'
 import { parseStoreUrl } from '../../src/config-store.ts'
 import { openStore } from '../../src/store/open-store.ts'
@@ -37,10 +37,10 @@ async function openPages(t: Test, server: RedisServer) {
   })
   await untilTrue(() => link.era !== undefined)
   /** Again if the machine was too busy to answer in time. */
-  const approach = async (priority: 'interactive' | 'refresh' = 'interactive', seen?: Buffer) => {
+  const approach = async (urgency: Urgency = 'interactive', seen?: Buffer) => {
     let found: Awaited<ReturnType<SharedPages['approach']>>
     await untilTrue(async () => {
-      found = await pages.approach(key, seen, priority)
+      found = await pages.approach(key, seen, urgency)
       return found !== undefined
     })
     return found!
@@ -76,7 +76,7 @@ t.test('one of two that come together fetches, and the other is told for how lon
   const lease = await one.claim()
   const held = await other.approach()
   t.match(held, { kind: 'held', isSent: false })
-  t.ok(held.kind === 'held' && held.forMs > 0 && held.forMs <= 3000)
+  t.ok(held.kind === 'held' && held.forMs > 0 && held.forMs <= leaseMs)
   await one.pages.hold(lease, true)
   t.match(await other.approach(), { kind: 'held', isSent: true })
   await one.pages.put(key, storedOf(3), lease)
@@ -114,7 +114,7 @@ t.test('a holder that was suspended beyond its lease overwrites nothing newer', 
 t.test('without a token, what was asked for later is kept', async t => {
   const server = await startRedis(t)
   const one = await openPages(t, server)
-  const lease = { id: one.pages.idOf(key), token: 0, priority: 'interactive' as const }
+  const lease = { id: one.pages.idOf(key), token: 0, urgency: 'interactive' as const }
   const now = systemClock.now()
   await one.pages.put(key, storedOf(2, now), lease)
   await one.pages.put(key, storedOf(1, now - 500), lease)

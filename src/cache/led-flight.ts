@@ -1,0 +1,101 @@
+/**
+ * A flight that this replica leads for all: says that it lives, when its call has left and when it
+ * stands in line again, and calls it off before it leaves if another one leads by now.
+ */
+
+import type { Clock, Timer } from '../clock.ts'
+import type { ServiceError } from '../errors.ts'
+import type { Need } from '../ports.ts'
+import { again } from './flight-messages.ts'
+import { type Lease, renewEveryMs, type SharedPages } from './shared-pages.ts'
+
+export interface LedFlightOptions {
+  readonly clock: Clock
+  readonly pages: SharedPages
+}
+
+export class LedFlight {
+  readonly need: Need
+  readonly #taken = new AbortController()
+  readonly #lease: Lease
+  readonly #options: LedFlightOptions
+  #timer: Timer | undefined
+  #isSent = false
+
+  constructor(need: Need, lease: Lease, options: LedFlightOptions) {
+    this.#lease = lease
+    this.#options = options
+    const signal = AbortSignal.any([need.signal, this.#taken.signal])
+    this.need = observed(need, signal, {
+      sent: () => this.#hold(true, `sent ${lease.id}`),
+      repeated: failure => this.#hold(false, again(lease.id, failure))
+    })
+    this.#renewLater()
+  }
+
+  get isTaken(): boolean {
+    return this.#taken.signal.aborted
+  }
+
+  heard(message: string): void {
+    if (message === `taken ${this.#lease.id} ${this.#lease.token}`) this.#makeWay()
+  }
+
+  end(): void {
+    this.#timer?.cancel()
+  }
+
+  #makeWay(): void {
+    if (!this.#isSent) this.#taken.abort(new Error('another flight took over'))
+  }
+
+  #renewLater(): void {
+    this.#timer = this.#options.clock.after(renewEveryMs, () => {
+      this.#hold(this.#isSent)
+      this.#renewLater()
+    })
+  }
+
+  #hold(isSent: boolean, says?: string): void {
+    this.#isSent = isSent
+    const holding = this.#options.pages.hold(this.#lease, isSent, says)
+    holding.then(isOurs => isOurs || this.#makeWay()).catch(() => {})
+  }
+}
+
+interface Hooks {
+  sent(): void
+  repeated(failure: ServiceError): void
+}
+
+/** The need itself, seen through: it changes as callers come and go. */
+function observed(need: Need, signal: AbortSignal, hooks: Hooks): Need {
+  return {
+    get team() {
+      return need.team
+    },
+    get teams() {
+      return need.teams ?? [need.team]
+    },
+    get priority() {
+      return need.priority
+    },
+    get deadline() {
+      return need.deadline
+    },
+    get hasFallback() {
+      return need.hasFallback ?? false
+    },
+    signal,
+    onSent: () => {
+      hooks.sent()
+      need.onSent?.()
+    },
+    onRetry: failure => {
+      hooks.repeated(failure)
+      need.onRetry?.(failure)
+    },
+    onQueued: look => need.onQueued?.(look),
+    onJoin: listener => need.onJoin?.(listener)
+  }
+}
