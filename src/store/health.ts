@@ -103,20 +103,30 @@ export class Health {
 
   async #beat(generation: number): Promise<void> {
     const { clock, connection } = this.#options
-    const sentAt = clock.now()
     try {
-      await connection.send(redis => redis.ping(), storeTimeoutMs)
-      const tookMs = clock.now() - sentAt
+      const isQuick = await this.#ping()
       this.#runId ??= await this.#look()
       if (generation !== this.#generation) return
       this.#answeredAt = clock.now()
-      this.#isSlow = tookMs > readTimeoutMs
+      this.#isSlow = !isQuick
       this.#rise()
     } catch (error) {
       if (generation !== this.#generation) return
       this.#failed(error)
     }
     if (connection.isReady) this.#beatAfter(this.#isUp && !this.#isSlow ? calmMs : anxiousMs)
+  }
+
+  /** @returns whether it answered while a reader would still wait; else none waits in the meantime */
+  async #ping(): Promise<boolean> {
+    const { clock, connection } = this.#options
+    let isQuick = true
+    const slow = clock.after(readTimeoutMs, () => {
+      isQuick = false
+      this.#isSlow = true
+    })
+    await connection.send(redis => redis.ping(), storeTimeoutMs).finally(() => slow.cancel())
+    return isQuick
   }
 
   #failed(error: unknown): void {
