@@ -175,6 +175,7 @@ interface Parts {
 const slotParts: Parts = { closedToBulk: 1 / 6, closedToOverShare: 1 / 12 }
 const connectionParts: Parts = { closedToBulk: 1 / 4, closedToOverShare: 1 / 8 }
 /** The same by level. */
+export const closedSlots = [0, slotParts.closedToOverShare, slotParts.closedToBulk]
 const closedConnections = [0, connectionParts.closedToOverShare, connectionParts.closedToBulk]
 
 /** How many slots of so many bulk may hold. */

@@ -25,6 +25,7 @@ import { type Budget, type Spender, unshared } from './budget.ts'
 import { FairQueue, type Turn } from './fair-queue.ts'
 import type { Asking } from './foresight.ts'
 import { Prospects } from './prospects.ts'
+import { shuttingDown, tooLate } from './refusals.ts'
 import { demandAt, hasPlace, judgeAt, levelAt, nextChangeAt, Shares } from './reserves.ts'
 import { retryDelayMs } from './retries.ts'
 import { Sends, type SendsOptions } from './sends.ts'
@@ -296,14 +297,6 @@ export class Schedule {
   }
 
   #shuttingDown(): ServiceError {
-    const detail = 'The service is shutting down and makes no further calls to HelpCrunch.'
-    return new ServiceError('shutting_down', detail, { retryAfterMs: this.#drainedAfterMs ?? 0 })
+    return shuttingDown(this.#drainedAfterMs ?? 0)
   }
-}
-
-/** An answer of several parts asks for the others once it has the first. */
-function tooLate(): ServiceError {
-  const detail =
-    'The deadline passed while a first part was fetched; ask again, only the rest is missing.'
-  return new ServiceError('budget_exhausted', detail, { retryAfterMs: 1000 })
 }

@@ -1,6 +1,6 @@
 -- The ledger that replicas share, as it lives in the store. One script, so that every exchange is
--- atomic; the store's own TIME, so that nobody's clock matters. shared-budget.ts has the argument
--- why this keeps the law; ledger.ts the rule itself: a slot is taken before a call is sent and comes
+-- atomic; the store's own TIME, so that nobody's clock matters. membership.ts has the argument why
+-- this keeps the law; ledger.ts the rule itself: a slot is taken before a call is sent and comes
 -- free one window after its answer.
 --
 -- KEYS: meta (hash), slots (sorted set: `<replica>|<serial>` by the instant it comes free),
@@ -32,7 +32,7 @@ local function refuse(reason)
   return cjson.encode({ refused = reason, time = now })
 end
 
--- What was sent long ago must not be done now: its sender counts on that it was not (shared-budget.ts).
+-- What was sent long ago must not be done now: its sender counts on that it was not (membership.ts).
 if request.validUntil and now > request.validUntil then return refuse('late') end
 
 -- ---------------------------------------------------------------- state
@@ -253,13 +253,9 @@ end
 
 -- ---------------------------------------------------------------- whose turn it is
 
--- The end of the window is kept as in reserves.ts: a sixth against level 3 (bulk), a twelfth
--- against level 2 (refreshes, teams above their share).
+-- The end of the window is closed to some levels: reserves.ts says by which part, to each.
 local function isOpen(level, used, size)
-  local closed = 0
-  if level == 3 then closed = math.floor(size / 6) end
-  if level == 2 then closed = math.floor(size / 12) end
-  return used < size - closed
+  return used < size - math.floor(size * request.closed[level])
 end
 
 local function passedOver(level)
@@ -448,27 +444,36 @@ end
 
 -- ---------------------------------------------------------------- the exchanges
 
-local function join()
-  local isSame = hasTypes() and redis.call('HGET', META, 'epoch') == request.former
-  if not isWhole(isSame and request.seen or 0) then found()
-  elseif redis.call('HGET', META, 'runId') ~= request.runId then found() end
-  local epoch = redis.call('HGET', META, 'epoch')
-  account(epoch)
-  local members = loadMembers()
+-- What every member does when it comes: `tellsNews` carries out what it has to say besides.
+local function attend(me, members, tellsNews)
   forgetOld(members)
-  local me = { id = request.id, turn = metaNumber('turn') }
-  me.nonce, me.seq = request.nonce, 0
-  members[me.id] = me
   greet(me)
   local limit, windowMs = strictest(members)
   tellShare(me, members, limit)
-  publish()
+  tellsNews(windowMs)
   local answer = exchange(me, members, limit, windowMs)
   -- Last, so that an exchange that breaks off has joined nobody.
   save(me)
   seal()
   answer.version = metaNumber('version')
   return cjson.encode(answer)
+end
+
+local function join()
+  local isSame = hasTypes() and redis.call('HGET', META, 'epoch') == request.former
+  if not isWhole(isSame and request.seen or 0) then found()
+  elseif redis.call('HGET', META, 'runId') ~= request.runId then found() end
+  account(redis.call('HGET', META, 'epoch'))
+  local members = loadMembers()
+  local me = { id = request.id, turn = metaNumber('turn'), nonce = request.nonce, seq = 0 }
+  members[me.id] = me
+  return attend(me, members, publish)
+end
+
+-- Who asks, if it has joined this memory and not begun anew since.
+local function asker(members)
+  local me = members[request.id]
+  return me and me.nonce == request.nonce and me or nil
 end
 
 local function sync()
@@ -480,31 +485,23 @@ local function sync()
     return refuse('epoch')
   end
   local members = loadMembers()
-  local me = members[request.id]
-  if not me or me.nonce ~= request.nonce then return refuse('member') end
+  local me = asker(members)
+  if not me then return refuse('member') end
   if request.seq <= me.seq then return refuse('late') end
   me.seq = request.seq
-  forgetOld(members)
-  greet(me)
-  local limit, windowMs = strictest(members)
-  tellShare(me, members, limit)
-  settle(members, windowMs)
-  release()
-  pause()
-  local answer = exchange(me, members, limit, windowMs)
-  save(me)
-  seal()
-  answer.version = metaNumber('version')
-  return cjson.encode(answer)
+  return attend(me, members, function(windowMs)
+    settle(members, windowMs)
+    release()
+    pause()
+  end)
 end
 
 -- Signs off: what it was told to have goes back to the others, its calls stay until they are free.
 local function leave()
   if redis.call('HGET', META, 'epoch') ~= request.epoch then return refuse('epoch') end
   local members = loadMembers()
-  local me = members[request.id]
-  if not me or me.nonce ~= request.nonce then return refuse('member') end
-  local limit, windowMs = strictest(members)
+  if not asker(members) then return refuse('member') end
+  local _, windowMs = strictest(members)
   settle(members, windowMs)
   release()
   redis.call('HDEL', MEMBERS, request.id)

@@ -56,23 +56,14 @@
  * off have nobody left who knows of an earlier epoch.
  */
 
-import { randomBytes } from 'node:crypto'
 import type { Clock, Timer } from '../../clock.ts'
-import { type SharedStore, StoreError, storeTimeoutMs } from '../../shared-store.ts'
-import { StoreClock } from '../../store-clock.ts'
-import { giveUpMarginMs, guardMs } from '../ledger.ts'
+import { type SharedStore, StoreError } from '../../shared-store.ts'
+import { giveUpMarginMs } from '../ledger.ts'
+import { Beliefs } from './beliefs.ts'
+import { type Alone, CutOff, never } from './cut-off.ts'
 import type { Identity } from './identity.ts'
-import {
-  type Answer,
-  type Common,
-  exchange,
-  type Left,
-  type News,
-  type Refused,
-  type Request,
-  type Timed,
-  type Wishes
-} from './shared-ledger.ts'
+import { LedgerLine } from './ledger-line.ts'
+import type { Answer, News, Timed, Wishes } from './shared-ledger.ts'
 
 export interface MembershipOptions {
   readonly clock: Clock
@@ -107,52 +98,20 @@ const sendWithinMs = 1000
 const heartbeatMs = 1000
 /** A few heartbeats. */
 const silentMs = 4000
-/** In a memory that nobody knows: whoever is connected and lost the last one has come by then. */
-const freshHoldMs = 1500
 /** Before trying again to join: doubles, because each try that is not answered begins 3 anew. */
 const firstRetryMs = 200
 const longestRetryMs = 5000
 
-export interface Alone {
-  readonly from: number
-  readonly until: number
-  readonly share: number
-}
-
-const never: Alone = { from: Infinity, until: Infinity, share: 0 }
-
-/** The store answered that it did nothing, and why. */
-class RefusedError extends Error {
-  constructor(reason: Refused['refused']) {
-    super(refusals[reason])
-  }
-}
-
-const refusals: Record<Refused['refused'], string> = {
-  epoch: 'its memory is another one',
-  member: 'it does not know this replica any more',
-  late: 'an exchange arrived too late'
-}
-
 export class Membership {
   readonly #options: MembershipOptions
   readonly #party: Party
+  readonly #beliefs: Beliefs
+  readonly #line: LedgerLine
+  readonly #cutOff: CutOff
   /** From a grant until the upstream certainly does not see its call arrive any more. */
   readonly leaseMs: number
-  readonly #storeClock = new StoreClock()
   #standing: 'outside' | 'joining' | 'joined' | 'left' = 'outside'
   #runId: string | undefined
-  #clockOf: string | undefined
-  #epoch: string
-  #claim: number
-  #nonce = ''
-  #seq = 0
-  /** The ledger's version in our epoch. */
-  #seen = 0
-  #share = 0
-  /** When the last exchange that may count began, and the last that was answered. */
-  #triedAt = -Infinity
-  #confirmedAt = -Infinity
   #lostAt: number
   #retryMs = firstRetryMs
   /** Why it is not joined, as the log has it. */
@@ -165,15 +124,18 @@ export class Membership {
     this.#options = options
     this.#party = party
     this.leaseMs = sendWithinMs + options.timeoutMs + giveUpMarginMs
-    this.#epoch = options.identity.memory.epoch
-    this.#claim = options.identity.memory.share
+    const beliefs = new Beliefs(options.identity)
+    const durations = { ...options, silentMs, leaseMs: this.leaseMs }
+    this.#beliefs = beliefs
+    this.#line = new LedgerLine({ ...durations, epoch: () => beliefs.epoch })
+    this.#cutOff = new CutOff(durations)
     this.#lostAt = options.clock.now()
   }
 
   /** From now on it joins whenever the store is there. */
   start(): void {
     const { identity, store } = this.#options
-    store.subscribe(this.#channel + identity.id, () => this.exchange())
+    store.subscribe(this.#line.channel + identity.id, () => this.exchange())
     store.watch(state => {
       if (state.state === 'up') {
         this.#runId = state.runId
@@ -194,9 +156,7 @@ export class Membership {
 
   /** From when until when the share may be spent without the store; see 3. */
   get alone(): Alone {
-    if (this.#standing !== 'outside') return never
-    const from = this.#triedAt + storeTimeoutMs + this.#lastingMs + guardMs
-    return { from, until: this.#aloneUntil, share: this.#share }
+    return this.#standing === 'outside' ? this.#cutOff.alone(this.#beliefs.share) : never
   }
 
   /** Tells the shared ledger the news and asks it for what is wished, now or right after this. */
@@ -207,24 +167,17 @@ export class Membership {
 
   /** Signs off, so that others may have its share at once. */
   async leave(): Promise<void> {
-    const { clock, identity, limit } = this.#options
+    const { clock, limit } = this.#options
     const wasJoined = this.#standing === 'joined'
     this.#standing = 'left'
     this.#alarm?.cancel()
     if (!wasJoined) return
     const now = clock.now()
     const { settled, released } = this.#party.news(now)
-    const request = {
-      ...this.#common(now),
-      ...this.#member,
-      op: 'leave',
-      settled,
-      released
-    } as const
-    const left = await exchange<Left>(this.#options.store, request).catch(() => undefined)
-    if (!left || !('isLast' in left)) return
+    const said = { ...this.#beliefs.member, settled, released }
+    const left = await this.#line.leave(said, now).catch(() => undefined)
     // Who leaves last accounts for everything: nobody is there to take its share over.
-    identity.remember({ epoch: this.#epoch, share: left.isLast ? limit : 0 })
+    if (left) this.#beliefs.left(left.isLast ? limit : 0)
   }
 
   async #exchangeAll(): Promise<void> {
@@ -244,33 +197,18 @@ export class Membership {
 
   async #sync(): Promise<void> {
     const askedAt = this.#options.clock.now()
-    const request: Request = {
-      ...this.#common(askedAt),
-      ...this.#member,
-      ...this.#party.wishes(),
-      ...this.#party.news(askedAt),
-      op: 'sync',
-      seq: ++this.#seq,
-      seen: this.#seen,
-      share: this.#share
-    }
-    this.#triedAt = askedAt
-    const nonce = this.#nonce
-    const answer = await this.#ask(request, askedAt)
+    const about = { ...this.#party.wishes(), ...this.#party.news(askedAt) }
+    this.#cutOff.tried(askedAt)
+    const { nonce } = this.#beliefs
+    const answer = await this.#line.sync({ ...this.#beliefs.syncing(), ...about }, askedAt)
     // Meanwhile it may have been lost and joined again.
-    if (this.#standing === 'joined' && this.#nonce === nonce) this.#hear(answer, askedAt)
+    if (this.#standing === 'joined' && this.#beliefs.nonce === nonce) this.#hear(answer, askedAt)
   }
 
   #hear(answer: Answer, askedAt: number): void {
-    const { clock, identity } = this.#options
-    this.#confirmedAt = askedAt
-    if (answer.share !== this.#share || answer.epoch !== this.#epoch) {
-      identity.remember({ epoch: answer.epoch, share: answer.share })
-    }
-    this.#epoch = answer.epoch
-    this.#seen = answer.version
-    this.#share = answer.share
-    this.#claim = answer.share
+    const { clock } = this.#options
+    this.#cutOff.confirmed(askedAt)
+    this.#beliefs.heard(answer)
     this.#party.heard(answer, askedAt + sendWithinMs)
     const isWaiting = this.#party.wishes().wants.some(count => count > 0)
     const inMs = Math.min(heartbeatMs, isWaiting ? answer.nextMs + 1 : Infinity)
@@ -282,17 +220,17 @@ export class Membership {
     const runId = this.#runId
     if (this.#standing !== 'outside' || runId === undefined || !this.#options.store.isUp) return
     this.#alarm?.cancel()
-    const triedBefore = this.#triedAt
+    let undoTry = () => {}
     this.#standing = 'joining'
     try {
-      await this.#readClock(runId)
+      await this.#line.readClock(runId)
       const askedAt = this.#options.clock.now()
-      const request = this.#joinRequest(runId, askedAt)
-      this.#triedAt = askedAt
-      this.#joined(await this.#ask(request, askedAt), askedAt)
+      const said = { runId, ...this.#introduction(askedAt) }
+      undoTry = this.#cutOff.tried(askedAt)
+      this.#joined(await this.#line.join(said, askedAt), askedAt)
     } catch (error) {
       // What was certainly not carried out is not a try.
-      if (!isUnknown(error)) this.#triedAt = triedBefore
+      if (!isUnknown(error)) undoTry()
       if (this.#standing === 'joining') this.#failToJoin(wordsOf(error))
     }
   }
@@ -335,76 +273,13 @@ export class Membership {
     this.#options.log.warn(reason)
   }
 
-  /** What the store's clock reads, before anything is asked of it that depends on that. */
-  async #readClock(runId: string): Promise<void> {
-    const { clock, store } = this.#options
-    if (this.#clockOf !== runId) this.#storeClock.forget()
-    this.#clockOf = runId
-    const askedAt = clock.now()
-    const { time } = await exchange<{ time: number }>(store, { op: 'hello' })
-    await this.#compareClocks(askedAt, time)
-  }
-
-  /** @throws if the store refused, its clock was set, or it did not answer */
-  async #ask(request: Request, askedAt: number): Promise<Answer> {
-    const answer = await exchange<Answer>(this.#options.store, request)
-    await this.#compareClocks(askedAt, answer.time)
-    if ('refused' in answer) throw new RefusedError(answer.refused)
-    return answer
-  }
-
-  async #compareClocks(askedAt: number, time: number): Promise<void> {
-    const heardAt = this.#options.clock.now()
-    if (this.#storeClock.observe({ askedAt, heardAt, time })) return
-    await exchange(this.#options.store, { op: 'reset', epoch: this.#epoch })
-    throw new StoreError('unknown', 'its clock was set')
-  }
-
-  #joinRequest(runId: string, now: number): Request {
-    const { knowsItsCalls } = this.#options
-    this.#nonce = randomName()
-    this.#seq = 0
+  #introduction(now: number) {
     return {
-      ...this.#common(now),
-      op: 'join',
-      nonce: this.#nonce,
-      runId,
-      newEpoch: randomName(),
-      former: this.#epoch,
-      claim: this.#claim,
-      seen: this.#seen,
-      share: now < this.#aloneUntil ? this.#share : 0,
-      freshHoldMs,
+      ...this.#beliefs.joining(now < this.#cutOff.until ? this.#beliefs.share : 0),
       slots: this.#party.calls(now),
-      keepsSlots: !knowsItsCalls,
+      keepsSlots: !this.#options.knowsItsCalls,
       ...this.#party.wishes()
     }
-  }
-
-  /** How long others may be granted, and use, what they can no longer have once we are set aside. */
-  get #lastingMs(): number {
-    return silentMs + this.leaseMs + this.#options.windowMs
-  }
-
-  get #aloneUntil(): number {
-    return this.#confirmedAt + this.#lastingMs + this.#options.graceMs
-  }
-
-  get #member() {
-    return { epoch: this.#epoch, nonce: this.#nonce }
-  }
-
-  #common(now: number): Common {
-    const { graceMs, identity, limit, windowMs } = this.#options
-    return {
-      ...{ id: identity.id, channel: this.#channel, limit, windowMs, guardMs, silentMs, graceMs },
-      leaseMs: this.leaseMs,
-      validUntil: Math.floor(this.#storeClock.toStore(now + storeTimeoutMs))
-    }
-  }
-
-  get #channel(): string {
-    return `${this.#options.store.namespace}turn:`
   }
 }
 
@@ -415,8 +290,4 @@ function isUnknown(error: unknown): boolean {
 
 function wordsOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
-}
-
-function randomName(): string {
-  return randomBytes(8).toString('hex')
 }

@@ -25,6 +25,8 @@ export interface Common {
   /** From a grant until the upstream certainly does not see its call arrive any more. */
   readonly leaseMs: number
   readonly guardMs: number
+  /** The part of the slots that is closed to calls of each level (reserves.ts). */
+  readonly closed: readonly number[]
   /** Silent for longer, a member counts as gone. */
   readonly silentMs: number
   readonly graceMs: number
