@@ -12,12 +12,9 @@ export interface SharedStore {
   readonly isUp: boolean
   /** Runs a script, giving it to the store first if it is missing there. Rejects with `StoreError`. */
   run(script: Script, call: ScriptCall): Promise<unknown>
-  /** Undefined if there is no such key. Rejects with `StoreError`. */
-  read(key: string, timeoutMs?: number): Promise<Buffer | undefined>
-  write(key: string, bytes: Buffer, lifetimeMs: number): Promise<void>
+  /** Rejects with `StoreError`. */
   delete(key: string): Promise<void>
-  /** Tells whoever listens now; nobody learns whether it was heard. */
-  publish(channel: string, message: string): void
+  /** To what scripts publish now; what is said while nobody can hear it is lost. */
   subscribe(channel: string, listener: (message: string) => void): void
   /** Called at each change, and at once with how it is now. */
   watch(listener: (state: StoreState) => void): void

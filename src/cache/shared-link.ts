@@ -100,10 +100,6 @@ export class Link {
     this.#listeners.add(listener)
   }
 
-  say(message: string): void {
-    this.#options.store.publish(this.channel, message)
-  }
-
   /** Tells the others what is stale. */
   announce(tags: readonly string[]): void {
     for (const tag of tags) this.#untold.add(tag)

@@ -8,7 +8,6 @@ import { createHash } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import type { StoreAddress } from '../config-store.ts'
 import {
-  readTimeoutMs,
   type Script,
   type ScriptCall,
   type SharedStore,
@@ -32,9 +31,6 @@ export interface RedisStoreOptions {
   readonly clock: Clock
   readonly log: StoreLog
 }
-
-/** More than any value of ours; whoever put it there, no more of it is read. */
-const mostBytes = 8 * 1024 * 1024
 
 /** A store that comes and goes is not told of more often than this. */
 const quietMs = 5000
@@ -107,22 +103,8 @@ export class RedisStore implements SharedStore {
     }
   }
 
-  async read(key: string, timeoutMs = readTimeoutMs): Promise<Buffer | undefined> {
-    const bytes = await this.#send(redis => redis.getrangeBuffer(key, 0, mostBytes - 1), timeoutMs)
-    return bytes.length === 0 ? undefined : bytes
-  }
-
-  async write(key: string, bytes: Buffer, lifetimeMs: number): Promise<void> {
-    const px = Math.max(Math.floor(lifetimeMs), 1)
-    await this.#send(redis => redis.set(key, bytes, 'PX', px), storeTimeoutMs)
-  }
-
   async delete(key: string): Promise<void> {
     await this.#send(redis => redis.unlink(key), storeTimeoutMs)
-  }
-
-  publish(channel: string, message: string): void {
-    this.#send(redis => redis.publish(channel, message), storeTimeoutMs).catch(() => {})
   }
 
   subscribe(channel: string, listener: (message: string) => void): void {

@@ -14,6 +14,7 @@ import type { RedisStore } from '../../src/store/redis-store.ts'
 import { selfSigned } from '../support/certificate.ts'
 import { needsRedis, startRedis, startReplica, startSentinel, untilTrue } from '../support/redis.ts'
 import { ask, page, startReplicas } from '../support/sharing-services.ts'
+import { publish, read, write } from '../support/store-commands.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
 
 needsRedis(t)
@@ -53,16 +54,16 @@ t.test('it keeps bytes for as long as it is told, runs scripts and passes messag
   t.match(states, [{ state: 'up', runId: /^[0-9a-f]{40}$/ }])
   const key = `${store.namespace}bytes`
   const bytes = Buffer.from([0, 255, 13, 10, 128])
-  await store.write(key, bytes, 5000)
-  t.same(await store.read(key), bytes)
+  await write(store, key, bytes)
+  t.same(await read(store, key), bytes)
   t.ok(Number(await server.ask('PTTL', key)) <= 5000)
   await store.delete(key)
-  t.equal(await store.read(key), undefined)
+  t.equal(await read(store, key), null)
   t.same(await store.run(echo, { keys: ['k'], args: ['a'] }), ['k', 'a', 7])
   const heard: string[] = []
   store.subscribe('channel', message => heard.push(message))
   await untilTrue(() => {
-    store.publish('channel', 'news')
+    publish(store, 'channel', 'news')
     return heard.length > 0
   })
   t.equal(heard[0], 'news')
@@ -93,7 +94,7 @@ t.test('an error that the store answers is a refusal, and leaves it in use', asy
   const server = await startRedis(t)
   const { store } = await open(t, server.url)
   await server.ask('LPUSH', 'list', 'x')
-  await t.rejects(store.read('list'), { kind: 'refused', message: /^WRONGTYPE/ })
+  await t.rejects(read(store, 'list'), { kind: 'refused', message: /^WRONGTYPE/ })
   t.ok(store.isUp)
 })
 
@@ -102,7 +103,7 @@ t.test('a store that is away at the start is told once, and used when it comes',
   await server.kill()
   const { store, lines, states } = await open(t, server.url)
   t.match(states, [{ state: 'down', reason: /ECONNREFUSED/ }])
-  await t.rejects(store.read('x'), failure('unsent'))
+  await t.rejects(read(store, 'x'), failure('unsent'))
   await server.start()
   await untilTrue(() => store.isUp)
   t.match(lines, [/^warn REDIS_URL: .*ECONNREFUSED/, /^info /])
@@ -133,7 +134,7 @@ t.test('what is subscribed is heard again after the store was away', async t => 
   store.subscribe('channel', message => heard.push(message))
   await server.restart()
   await untilTrue(() => {
-    store.publish('channel', 'news')
+    publish(store, 'channel', 'news')
     return heard.length > 0
   })
   t.equal(heard[0], 'news')
@@ -147,7 +148,7 @@ t.test('a store that stands still costs each command its time once, and then not
   t.notOk(store.isUp)
   const started = systemClock.now()
   const kinds = await Promise.all(
-    Array.from({ length: 100 }, () => store.read('x').catch((error: StoreError) => error.kind))
+    Array.from({ length: 100 }, () => read(store, 'x').catch((error: StoreError) => error.kind))
   )
   t.ok(kinds.every(kind => kind === 'unsent'))
   t.ok(systemClock.now() - started < 250, 'nobody waited')
@@ -162,13 +163,13 @@ t.test('a reader waits 50 ms for a slow store, the next ones do not wait at all'
   const proxy = await startTcpProxy(t, server.port)
   const { store } = await open(t, proxy.url)
   proxy.delayMs = 50
-  await t.rejects(store.read('x'), failure('unknown'))
+  await t.rejects(read(store, 'x'), failure('unknown'))
   t.ok(store.isUp, 'slow for a reader, not for the ledger')
-  await t.rejects(store.read('x'), failure('unsent'))
+  await t.rejects(read(store, 'x'), failure('unsent'))
   t.same(await store.run(echo, { keys: ['k'], args: ['a'] }), ['k', 'a', 7])
   proxy.delayMs = 0
   await untilTrue(() =>
-    store.read('x').then(
+    read(store, 'x').then(
       () => true,
       () => false
     )
@@ -225,7 +226,7 @@ t.test('a full store refuses writes in words, once, and stays in use', async t =
   const { store, lines } = await open(t, server.url)
   await server.ask('CONFIG', 'SET', 'maxmemory', '1')
   for (let time = 0; time < 5; time++) {
-    await t.rejects(store.write('x', Buffer.from('y'), 1000), { kind: 'refused', message: /^OOM/ })
+    await t.rejects(write(store, 'x', 'y'), { kind: 'refused', message: /^OOM/ })
   }
   t.ok(store.isUp)
   t.equal(lines.length, 1)

@@ -13,6 +13,7 @@ import type { RedisStore } from '../../src/store/redis-store.ts'
 import { emptyFolder } from './children.ts'
 import { type RedisServer, untilTrue } from './redis.ts'
 import { apiKey, type Stack, startStack } from './stack.ts'
+import { read } from './store-commands.ts'
 
 export interface Replica extends Stack {
   readonly store: RedisStore
@@ -88,7 +89,7 @@ async function startReplica(t: Test, url: string, place: Place): Promise<Replica
   t.teardown(() => store.close())
   // Neither away nor slow.
   await untilTrue(() =>
-    store.read(`${store.namespace}probe`).then(
+    read(store, `${store.namespace}probe`).then(
       () => true,
       () => false
     )
@@ -145,10 +146,7 @@ function through(store: SharedStore): SharedStore {
       return store.isUp
     },
     run: (script, call) => store.run(script, call),
-    read: (key, timeoutMs) => store.read(key, timeoutMs),
-    write: (key, bytes, lifetimeMs) => store.write(key, bytes, lifetimeMs),
     delete: key => store.delete(key),
-    publish: (channel, message) => store.publish(channel, message),
     subscribe: (channel, listener) => store.subscribe(channel, listener),
     watch: listener => store.watch(listener)
   }

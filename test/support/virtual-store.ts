@@ -231,17 +231,8 @@ export class VirtualStore implements SharedStore {
     }
   }
 
-  async read(): Promise<undefined> {}
-  async write(): Promise<void> {}
-
   async delete(key: string): Promise<void> {
     await this.#roundTrip(() => this.#options.server.delete(key))
-  }
-
-  publish(channel: string, message: string): void {
-    const { delayMs, server } = this.#options
-    if (!this.canAsk || !server.isRunning) return
-    server.clock.after(delayMs(), () => server.say(channel, message))
   }
 
   subscribe(channel: string, listener: (message: string) => void): void {
