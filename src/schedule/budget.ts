@@ -67,7 +67,7 @@ export interface Budget {
 }
 
 /** Bounded by the limit alone. */
-export const everything: Expectation = {
+export const unbounded: Expectation = {
   limit: () => Infinity,
   hindrance: 'held',
   nextChangeAt: () => Infinity,
@@ -80,7 +80,7 @@ const nothing = () => {}
 export const unshared: Budget = {
   attach: nothing,
   granted: () => undefined,
-  expectation: () => everything,
+  expectation: () => unbounded,
   want: nothing,
   sent: nothing,
   settled: nothing,

@@ -5,12 +5,12 @@
 
 import type { Clock } from '../clock.ts'
 import type { ServiceError } from '../errors.ts'
-import type { CallProspect, ScheduleReport } from '../ports.ts'
+import type { CallProspect, Prospect, ScheduleReport } from '../ports.ts'
 import { canMake } from './admission.ts'
 import type { Budget } from './budget.ts'
 import { estimateFreeAt, estimateSendAt, type Outlook } from './estimate.ts'
 import type { FairQueue } from './fair-queue.ts'
-import { type Asking, foreseeCalls } from './foresight.ts'
+import { type Asking, foreseeCalls } from './foreseen-calls.ts'
 import { hasPlace, type Places, type Resources, type Shares } from './reserves.ts'
 import type { Sends } from './sends.ts'
 import type { Waiting } from './waiting.ts'
@@ -72,9 +72,12 @@ export class Prospects {
     return canMake(waiting, this.#outlook(), deadline, this.#options)
   }
 
-  /** The instant at which it will be sent; Infinity if not by `horizon`. */
-  sendAt(waiting: Waiting, horizon: number): number {
-    return estimateSendAt(waiting, this.#outlook(), horizon)
+  /** What a call that waits has to expect, until its own deadline. */
+  of(waiting: Waiting): Prospect {
+    const outlook = this.#outlook()
+    const sendAt = estimateSendAt(waiting, outlook, waiting.need.deadline)
+    const waitMs = () => (sendAt < Infinity ? sendAt - outlook.now : this.freeInMs(waiting))
+    return { sendAt, refusal: () => this.refusal(waitMs(), waiting) }
   }
 
   /** What would become of calls that came now. */

@@ -16,14 +16,13 @@ import {
   isInTime,
   type Need,
   type Priority,
-  type Prospect,
   type Reply,
   type ScheduleReport,
   slackMs
 } from '../ports.ts'
 import { type Budget, type Spender, unshared } from './budget.ts'
 import { FairQueue, type Turn } from './fair-queue.ts'
-import type { Asking } from './foresight.ts'
+import type { Asking } from './foreseen-calls.ts'
 import { Prospects } from './prospects.ts'
 import { shuttingDown, tooLate } from './refusals.ts'
 import { demandAt, hasPlace, judgeAt, levelAt, nextChangeAt, Shares } from './reserves.ts'
@@ -147,14 +146,7 @@ export class Schedule {
     const { team, priority } = waiting
     emit({ type: 'schedule.queued', at: clock.now(), team, priority })
     this.#watchDeadline(waiting)
-    waiting.need.onQueued?.(() => this.#lookAhead(waiting))
-  }
-
-  #lookAhead(waiting: Waiting): Prospect {
-    const now = this.#options.clock.now()
-    const sendAt = this.#prospects.sendAt(waiting, waiting.need.deadline)
-    const waitMs = () => (sendAt < Infinity ? sendAt - now : this.#prospects.freeInMs(waiting))
-    return { sendAt, refusal: () => this.#prospects.refusal(waitMs(), waiting) }
+    waiting.need.onQueued?.(() => this.#prospects.of(waiting))
   }
 
   /** Takes a call out of the line, with everything that was set up for its wait. */

@@ -6,7 +6,7 @@
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { canMake } from '../../src/schedule/admission.ts'
-import { everything } from '../../src/schedule/budget.ts'
+import { unbounded } from '../../src/schedule/budget.ts'
 import { estimateSendAt } from '../../src/schedule/estimate.ts'
 import { FairQueue, type Queued } from '../../src/schedule/fair-queue.ts'
 import { noJournal } from '../../src/schedule/journal.ts'
@@ -65,7 +65,7 @@ t.test('the verdict is what playing the line forward says', async t => {
       const items = line.map((one, arrivedAt) => ({ ...one, arrivedAt }))
       for (const item of items) queue.push(item)
       const item = items.at(-1)!
-      const outlook = { now, queue, sends, shares: new Shares(weights), budget: everything }
+      const outlook = { now, queue, sends, shares: new Shares(weights), budget: unbounded }
       const deadline = now + waitMs
       const exact = estimateSendAt(item, outlook, deadline) <= deadline
       verdicts[exact ? 'yes' : 'no']++

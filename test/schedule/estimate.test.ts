@@ -5,7 +5,7 @@
 
 import fc from 'fast-check'
 import t from 'tap'
-import { everything } from '../../src/schedule/budget.ts'
+import { unbounded } from '../../src/schedule/budget.ts'
 import { estimateSendAt } from '../../src/schedule/estimate.ts'
 import { FairQueue, type Queued } from '../../src/schedule/fair-queue.ts'
 import { noJournal } from '../../src/schedule/journal.ts'
@@ -101,6 +101,6 @@ t.test('an empty house sends at once', async t => {
   const queue = new FairQueue<Queued>()
   const item: Queued = { teams: ['blue'], priority: 'interactive', arrivedAt: 0 }
   queue.push(item)
-  const outlook = { now: 5, queue, sends, shares: new Shares(weights), budget: everything }
+  const outlook = { now: 5, queue, sends, shares: new Shares(weights), budget: unbounded }
   t.equal(estimateSendAt(item, outlook, Infinity), 5)
 })

@@ -10,7 +10,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { largestWindow } from '../../simulator/arrivals.ts'
 import { ServiceError } from '../../src/errors.ts'
-import { everything } from '../../src/schedule/budget.ts'
+import { unbounded } from '../../src/schedule/budget.ts'
 import { type JournalOptions, openJournal } from '../../src/schedule/journal.ts'
 import { giveUpMarginMs } from '../../src/schedule/ledger.ts'
 import { judgeAt, Shares } from '../../src/schedule/reserves.ts'
@@ -77,7 +77,7 @@ class World {
       this.#now += call.gapMs
       settleUntil(this.#now, pending)
       const { brake, ledger } = sends
-      if (!judgeAt(this.#now, { ledger, brake, shares, budget: everything })) continue
+      if (!judgeAt(this.#now, { ledger, brake, shares, budget: unbounded })) continue
       const sent = sends.begin({ team: 'team', priority: 'interactive', level: 1 }, this.#now)
       const { arrivesAt, settlement } = fate(call, sent, timeoutMs, sends)
       this.arrivals.push({ at: arrivesAt, life: index })

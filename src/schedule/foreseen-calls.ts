@@ -15,7 +15,8 @@ export interface Asking {
   readonly deadline: number
 }
 
-export interface House {
+/** As it is when they come. */
+export interface Scene {
   readonly outlook: Outlook<Queued>
   /** How far an estimate looks. */
   readonly horizon: number
@@ -28,22 +29,22 @@ export interface House {
 }
 
 /** One after the other, each behind those before it that may wait. */
-export function foreseeCalls(asking: Asking, house: House): readonly CallProspect[] {
+export function foreseeCalls(asking: Asking, scene: Scene): readonly CallProspect[] {
   const { deadline, priorities, team } = asking
-  const { now } = house.outlook
-  const outlook = { ...house.outlook, queue: house.outlook.queue.clone() }
+  const { now } = scene.outlook
+  const outlook = { ...scene.outlook, queue: scene.outlook.queue.clone() }
   // Without those who leave as they come: they take a slot and no place.
   const line = outlook.queue.clone()
   return priorities.map((priority, index): CallProspect => {
     const item = { teams: [team], team, priority, arrivedAt: now }
-    const mayWait = house.hasPlace(line) && !(house.isProbing && index > 0)
+    const mayWait = scene.hasPlace(line) && !(scene.isProbing && index > 0)
     outlook.queue.push(item)
     const turn = estimateTurn(item, outlook, mayWait ? deadline : now)
     if (turn && turn.sendAt > now) line.push(item)
     if (turn) return { sendAt: turn.sendAt, position: turn.before }
     outlook.queue.remove(item)
-    const freeAt = Math.min(estimateFreeAt(item, outlook, house.horizon), house.horizon)
-    const rule = mayWait || house.rule !== 'deadline' ? house.rule : 'queue-full'
-    return { refusal: house.refusal(freeAt - now), rule }
+    const freeAt = Math.min(estimateFreeAt(item, outlook, scene.horizon), scene.horizon)
+    const rule = mayWait || scene.rule !== 'deadline' ? scene.rule : 'queue-full'
+    return { refusal: scene.refusal(freeAt - now), rule }
   })
 }
