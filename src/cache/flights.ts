@@ -9,7 +9,7 @@
  * - a more urgent caller does not wait for a call that stands in a lower class: a flight of its own
  *   takes everybody over, and the slower one is called off before it is sent;
  * - it stands in the line of every team that waits for it;
- * - it may be sent as long as any of its waiters still has time, but a waiter whose own deadline
+ * - it may be sent while any of its waiters still has time, but a waiter whose own deadline
  *   would pass first is refused as soon as that is known, at the latest then, unless it has left.
  */
 

@@ -87,7 +87,7 @@ export class Reuse {
     return now - storedAt > waitFromAge * (freshUntil - storedAt)
   }
 
-  /** Whether reading the page now sets off its refresh; as long as it is fresh, from idle budget. */
+  /** Whether reading the page now sets off its refresh; while it is fresh, from idle budget. */
   isDue(page: Stored<Page>, team: string, now: number): boolean {
     if (now < this.dueAt(page)) return false
     const { idle } = this.#options
