@@ -19,13 +19,15 @@ const anxiousMs = 200
 /** Without any answer for so long, the connection is taken for dead. */
 const deadAfterMs = 2000
 
-/** Writes what nobody reads, to see whether a script may. */
-const probe = "return redis.call('SET', KEYS[1], '1', 'PX', 1000)"
+/** Writes what nobody reads and says what nobody hears, to see whether a script may. */
+const probe = `
+redis.call('PUBLISH', KEYS[1], '1')
+return redis.call('SET', KEYS[1], '1', 'PX', 1000)`
 
 export interface HealthOptions {
   readonly clock: Clock
   readonly connection: Connection
-  /** A key of ours that means nothing. */
+  /** A key and a channel of ours that mean nothing. */
   readonly probeKey: string
   readonly onChange: (state: StoreState, trouble?: Trouble) => void
   readonly onWarning: (warning: string) => void

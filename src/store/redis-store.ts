@@ -49,7 +49,7 @@ export class RedisStore implements SharedStore {
   #runId: string | undefined
   #toldLossAt = -Infinity
   #toldReason: string | undefined
-  /** When each kind of refusal was last told. */
+  /** When each of them was last told. */
   readonly #complainedAt = new Map<string, number>()
 
   constructor({ address, clock, log, namespace }: RedisStoreOptions) {
@@ -61,7 +61,10 @@ export class RedisStore implements SharedStore {
       onReady: () => this.#health.connected(),
       onLost: trouble => this.#health.lost(trouble)
     })
-    this.#subscriptions = new Subscriptions({ address, clock })
+    this.#subscriptions = new Subscriptions({
+      ...{ address, clock, probeChannel: `${namespace}probe` },
+      onRefused: ({ reason }) => this.#warnSometimes('deaf', `we may not listen to it: ${reason}`)
+    })
     this.#health = new Health({
       ...{ clock, connection: this.#commands, probeKey: `${namespace}probe` },
       onChange: (state, trouble) => this.#changed(state, trouble),
@@ -70,10 +73,10 @@ export class RedisStore implements SharedStore {
   }
 
   /** Connects; resolves with what is wrong, if something is, once that is known. */
-  open(): Promise<Trouble | undefined> {
+  async open(): Promise<Trouble | undefined> {
     this.#commands.connect()
     this.#subscriptions.connect()
-    return this.#verdict.promise
+    return (await this.#verdict.promise) ?? this.#subscriptions.verdict()
   }
 
   close(): void {
@@ -173,10 +176,14 @@ export class RedisStore implements SharedStore {
   #complain({ kind, message }: StoreError): void {
     const word = wordOf(message)
     if (kind !== 'refused' || !takesNoWrites.has(word)) return
+    this.#warnSometimes(word, `the store takes no writes: ${troubleOf(replyError(message)).reason}`)
+  }
+
+  #warnSometimes(about: string, message: string): void {
     const now = this.#clock.now()
-    if (now < (this.#complainedAt.get(word) ?? -Infinity) + complainEveryMs) return
-    this.#complainedAt.set(word, now)
-    this.#log.warn(`REDIS_URL: the store takes no writes: ${troubleOf(replyError(message)).reason}`)
+    if (now < (this.#complainedAt.get(about) ?? -Infinity) + complainEveryMs) return
+    this.#complainedAt.set(about, now)
+    this.#log.warn(`REDIS_URL: ${message}`)
   }
 }
 

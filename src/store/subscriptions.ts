@@ -5,25 +5,46 @@
 
 import type { Clock, Timer } from '../clock.ts'
 import type { StoreAddress } from '../config-store.ts'
-import { storeTimeoutMs } from '../shared-store.ts'
+import { StoreError, storeTimeoutMs } from '../shared-store.ts'
+import { bounded } from './bounded.ts'
 import { Connection } from './connection.ts'
+import { replyError, type Trouble, troubleOf } from './trouble.ts'
 
 /** How soon it shows that nobody is at the other end any more. */
 const pingEveryMs = 2000
 const mostSilences = 3
 
+/** It is not known any sooner whether we may listen at all. */
+const verdictWithinMs = 1000
+
+export interface SubscriptionsOptions {
+  readonly address: StoreAddress
+  readonly clock: Clock
+  /** A channel of ours that means nothing. */
+  readonly probeChannel: string
+  /** The store does not let us listen. */
+  readonly onRefused: (trouble: Trouble) => void
+}
+
 export class Subscriptions {
   readonly #clock: Clock
   readonly #connection: Connection
+  readonly #options: SubscriptionsOptions
   readonly #listeners = new Map<string, Set<(message: string) => void>>()
+  readonly #verdict = Promise.withResolvers<Trouble | undefined>()
+  #isRefused = false
   #timer: Timer | undefined
   #silences = 0
 
-  constructor({ address, clock }: { readonly address: StoreAddress; readonly clock: Clock }) {
+  constructor(options: SubscriptionsOptions) {
+    const { address, clock, probeChannel } = options
+    this.#options = options
     this.#clock = clock
+    // So that it shows at once whether we may.
+    this.#listeners.set(probeChannel, new Set())
     this.#connection = new Connection({
       ...{ address, clock, name: 'helpcrunch-proxy-listener' },
-      onReady: () => this.#listen([...this.#listeners.keys()]),
+      onReady: () => this.#listen(),
       // Whatever is wrong, the connection for commands meets it as well, and tells.
       onLost: () => this.#timer?.cancel()
     })
@@ -34,6 +55,12 @@ export class Subscriptions {
 
   connect(): void {
     this.#connection.connect()
+  }
+
+  /** What is wrong, if it is known soon and only an operator can mend it. */
+  verdict(): Promise<Trouble | undefined> {
+    const { promise } = this.#verdict
+    return bounded(this.#clock, promise, verdictWithinMs).catch(() => undefined)
   }
 
   close(): void {
@@ -56,13 +83,23 @@ export class Subscriptions {
     if (this.#connection.isReady) this.#listen([channel])
   }
 
-  #listen(channels: readonly string[]): void {
+  #listen(channels: readonly string[] = [...this.#listeners.keys()]): void {
     this.#silences = 0
     this.#pingLater()
-    if (channels.length === 0) return
     this.#connection
       .send(redis => redis.subscribe(...channels), storeTimeoutMs)
-      .catch(() => this.renew())
+      .then(() => this.#judge(undefined))
+      .catch(error => {
+        const isRefused = error instanceof StoreError && error.kind === 'refused'
+        if (isRefused) this.#judge(troubleOf(replyError(error.message)))
+        else this.renew()
+      })
+  }
+
+  #judge(trouble: Trouble | undefined): void {
+    this.#isRefused = trouble !== undefined
+    this.#verdict.resolve(trouble)
+    if (trouble) this.#options.onRefused(trouble)
   }
 
   #pingLater(): void {
@@ -71,6 +108,7 @@ export class Subscriptions {
   }
 
   async #ping(): Promise<void> {
+    if (this.#isRefused) return this.#listen()
     try {
       await this.#connection.send(redis => redis.ping(), storeTimeoutMs)
       this.#silences = 0

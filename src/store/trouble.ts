@@ -81,6 +81,8 @@ export function wordOf(message: string): string {
 function refusalOf(message: string): Trouble {
   const word = wordOf(message)
   if (/^ERR invalid password/i.test(message)) return refusals.WRONGPASS!
+  // What a script is not allowed has no word of its own.
+  if (/executing the script can't|ACL failure/i.test(message)) return refusals.NOPERM!
   if (/DB index|SELECT is not allowed/i.test(message)) {
     return lasting('it has no database of the number in REDIS_URL')
   }
