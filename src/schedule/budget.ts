@@ -45,6 +45,8 @@ export interface Expectation {
   nextChangeAt(at: number): number
   /** Replicas that take turns, this one among them. */
   readonly turns: number
+  /** How far ahead that can be told; Infinity if nothing is in doubt. */
+  readonly knownForMs: number
 }
 
 export interface Budget {
@@ -71,7 +73,8 @@ export const unbounded: Expectation = {
   limit: () => Infinity,
   hindrance: 'held',
   nextChangeAt: () => Infinity,
-  turns: 1
+  turns: 1,
+  knownForMs: Infinity
 }
 
 const nothing = () => {}

@@ -38,9 +38,6 @@ const horizonWindows = 10
 /** Much less than what is added by chance to spread those who return. */
 const freeKnownForMs = 50
 
-/** When a store that is out of reach is back, nobody knows. */
-const cutOffMs = 10_000
-
 export class Prospects {
   readonly #options: ProspectsOptions
   readonly #house: House
@@ -116,7 +113,8 @@ export class Prospects {
   }
 
   #horizonMs(now: number): number {
-    return this.mode(now) === 'cut-off' ? cutOffMs : horizonWindows * this.#options.windowMs
+    const { knownForMs } = this.#house.budget.expectation(now)
+    return Math.min(knownForMs, horizonWindows * this.#options.windowMs)
   }
 
   /**

@@ -15,6 +15,9 @@ import type { Answer, News, Timed, Wishes } from './shared-ledger.ts'
 /** So soon after a loss it is worth waiting for the store rather than refusing callers. */
 const hopeMs = 3000
 
+/** Nobody who is refused is sent away for longer because of the store. */
+const longestAwayMs = 60_000
+
 export class SharedBudget implements Budget, Party {
   readonly #options: MembershipOptions
   readonly #clock: Clock
@@ -178,7 +181,8 @@ export class SharedBudget implements Budget, Party {
       limit: at => (at >= from ? size : 0),
       hindrance: 'held',
       nextChangeAt: at => (from > at ? from : Infinity),
-      turns: (this.#answer?.waiting ?? 0) + 1
+      turns: (this.#answer?.waiting ?? 0) + 1,
+      knownForMs: Infinity
     }
   }
 
@@ -193,7 +197,9 @@ export class SharedBudget implements Budget, Party {
       },
       hindrance: 'cut-off',
       nextChangeAt: at => Math.min(...[from, until, hopedAt].filter(change => change > at)),
-      turns: 1
+      turns: 1,
+      // What has lasted for so long may well last as long again.
+      knownForMs: Math.min(Math.max(now - lostAt, hopeMs), longestAwayMs)
     }
   }
 }

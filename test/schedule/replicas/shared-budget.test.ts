@@ -41,6 +41,25 @@ t.test('who has never joined sends nothing, says so, and does when the store com
   t.same(one.outcomes, ['budget_exhausted', 'ok'])
 })
 
+t.test('who is refused without the store comes back after as long as it was away', async t => {
+  const replicas = await openReplicas(t)
+  const { clock } = replicas
+  replicas.server.isRunning = false
+  const one = replicas.start('one')
+  const startedAt = clock.now()
+  const retryAfterMs = () => {
+    const asking = { team: 'blue', priorities: ['interactive'], deadline: clock.now() } as const
+    const [told] = one.schedule.foresee(asking)
+    return told && 'refusal' in told ? told.refusal.retryAfterMs : undefined
+  }
+  for (const awayMs of [1000, 5000, 20_000, 50_000, 300_000]) {
+    await clock.advance(startedAt + awayMs - clock.now())
+    // At first a short absence is expected to end; no client is sent away for longer than a minute.
+    const expected = awayMs < 3000 ? 3000 - awayMs : Math.min(awayMs, 60_000)
+    t.equal(retryAfterMs(), expected, `${awayMs} ms`)
+  }
+})
+
 t.test('the limit is one for all, and whoever asks gets it', async t => {
   const replicas = await openReplicas(t, { limit: 12 })
   const [one, two] = (await joined(replicas, ['one', 'two'])) as [Replica, Replica]
