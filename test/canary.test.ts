@@ -9,25 +9,10 @@ import t, { type Test } from 'tap'
 import type { Fault } from '../simulator/faults.ts'
 import { startSimulator } from '../simulator/upstream.ts'
 import { read } from './support/answers.ts'
+import { adminToken, canaries, secrets, signingKey } from './support/canaries.ts'
 import { startReadyChild } from './support/children.ts'
 import { type Answer, converse } from './support/raw-socket.ts'
 import { apiKey, startStack, tokens } from './support/stack.ts'
-
-const adminToken = 'ADMINTOKEN-canary-0f1e2d3c4b5a'
-const signingKey = 'SIGNINGKEY-canary-9a8b7c6d5e4f'
-const secrets = [apiKey, adminToken, signingKey, ...Object.values(tokens)]
-
-const canaries = [
-  ...secrets,
-  // Cut, or in other clothes.
-  ...secrets.flatMap(secret => [
-    secret.slice(0, -4),
-    secret.toLowerCase().slice(0, -4),
-    Buffer.from(secret).toString('base64').slice(0, 24),
-    Buffer.from(secret).toString('hex').slice(0, 24),
-    encodeURIComponent(secret).slice(4)
-  ])
-]
 
 const known = `Authorization: Bearer ${tokens.blue}\r\n`
 

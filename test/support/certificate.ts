@@ -1,8 +1,10 @@
 /**
- * A certificate for 127.0.0.1 that signed itself, and its key: known to the whole world, for tests
- * of what a client says to a server that nobody vouches for.
+ * Certificates that signed themselves, and their keys: known to the whole world, for tests of what
+ * a client says to a server that nobody vouches for, or, once told to trust it, to one whose
+ * certificate is of no use all the same.
  */
 
+/** For 127.0.0.1. */
 export const selfSigned = {
   key: `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgUIHfkGLAS7LiusR9
@@ -19,5 +21,46 @@ GdGQ3RUeV3zAyCUwHwYDVR0jBBgwFoAU5mcJs2p4jXERGdGQ3RUeV3zAyCUwDwYD
 VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
 zj0EAwIDSQAwRgIhAL8v9g0ZPu9Qa1lvF92AQ3n8WsxietaXhZNKGhqo1tFAAiEA
 +HTR0Wjl5uovHjfUX3RUdzJPO3azI+Sz6VHia5Q/jDs=
+-----END CERTIFICATE-----`
+}
+
+/** For 127.0.0.1, until the end of 2020. */
+export const expired = {
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgOEyXyPfN1CI2LQ5n
+EHxkUjl8rjDhY7yMleOyZIrV/G6hRANCAASldgIhlqPPbeFdzCJ5TXTvRnXMr0ZS
+A8DZR2dvjnTeQPbhJyyUC/JPJubl1KEAmNTVHatST0kJtdsA/0ryeroP
+-----END PRIVATE KEY-----`,
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBmTCCAT+gAwIBAgIUFPDhAYZlGmoTuMsnK7B85LxwRVswCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MB4XDTIwMDEwMTAwMDAwMFoXDTIwMTIzMTAw
+MDAwMFowFDESMBAGA1UEAwwJbG9jYWxob3N0MFkwEwYHKoZIzj0CAQYIKoZIzj0D
+AQcDQgAEpXYCIZajz23hXcwieU1070Z1zK9GUgPA2Udnb4503kD24ScslAvyTybm
+5dShAJjU1R2rUk9JCbXbAP9K8nq6D6NvMG0wHQYDVR0OBBYEFK/v40ciRfzfHfST
+uOeTTZr3IzalMB8GA1UdIwQYMBaAFK/v40ciRfzfHfSTuOeTTZr3IzalMA8GA1Ud
+EwEB/wQFMAMBAf8wGgYDVR0RBBMwEYIJbG9jYWxob3N0hwR/AAABMAoGCCqGSM49
+BAMCA0gAMEUCIHOT34oIatHYFoldpR/rvfp5fb9clhwrVnMnHHykdXcpAiEA+/wJ
+iVVBPLdkIXOfybUpyNR1tvqaXAXWLXlg7xnhSfU=
+-----END CERTIFICATE-----`
+}
+
+/** For elsewhere.example. */
+export const ofAnotherHost = {
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgm77JjJzoOBtaLD3C
+t3n/tHZ/qmkIKS8In3gMF5/ihLihRANCAATFNvtX5dAH3NTuZwld45iLTZvjjxwp
+MydhWXT7OqB1LB3FdJ7gTUeSmDaV388qlHApStMpurqnPVVrPSLqVQaG
+-----END PRIVATE KEY-----`,
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBrjCCAVOgAwIBAgIUWFYO0uSzResZrixDUS6z+X96JwwwCgYIKoZIzj0EAwIw
+HDEaMBgGA1UEAwwRZWxzZXdoZXJlLmV4YW1wbGUwIBcNMjYxMTIzMDIyNDA0WhgP
+MjEyNjEwMzAwMjI0MDRaMBwxGjAYBgNVBAMMEWVsc2V3aGVyZS5leGFtcGxlMFkw
+EwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAExTb7V+XQB9zU7mcJXeOYi02b448cKTMn
+YVl0+zqgdSwdxXSe4E1Hkpg2ld/PKpRwKUrTKbq6pz1Vaz0i6lUGhqNxMG8wHQYD
+VR0OBBYEFMn8yUyeXFn3qftyZcfVY3JoCkv3MB8GA1UdIwQYMBaAFMn8yUyeXFn3
+qftyZcfVY3JoCkv3MA8GA1UdEwEB/wQFMAMBAf8wHAYDVR0RBBUwE4IRZWxzZXdo
+ZXJlLmV4YW1wbGUwCgYIKoZIzj0EAwIDSQAwRgIhAOLJQ5pvasIlueo2ips7WKSr
+WKarnFdqs3DQORJTIjREAiEA0NFloDbF3eOhGenaVXDHNTA7IPWhzuEniX4/NzGQ
+ag8=
 -----END CERTIFICATE-----`
 }

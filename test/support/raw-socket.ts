@@ -19,6 +19,8 @@ export interface Conversation {
   readonly rest: string
   /** `open` if the client hung up first, having seen enough. */
   readonly end: 'closed' | 'reset' | 'open'
+  /** All of it, as it came. */
+  readonly bytes: Buffer
 }
 
 export interface Manner {
@@ -28,10 +30,12 @@ export interface Manner {
   readonly halfClose?: boolean
   /** What the request was, where that decides whether a response has a body. */
   readonly method?: string
+  /** For servers that may take their time. */
+  readonly patienceMs?: number
 }
 
 /** A bound for broken servers, not a measure of good ones. */
-const patienceMs = 15_000
+const usualPatienceMs = 15_000
 
 /** Sends the bytes and reads until the server closes or the wanted responses are there. */
 export async function converse(
@@ -55,13 +59,14 @@ export function dial(url: string): Promise<Socket> {
 }
 
 /** Reads a socket that is already open; resolves as `converse` does. */
-export function listen(socket: Socket, { answers: wanted, method }: Manner = {}) {
+export function listen(socket: Socket, manner: Manner = {}) {
+  const { answers: wanted, method, patienceMs = usualPatienceMs } = manner
   return new Promise<Conversation>(resolve => {
     let seen = Buffer.alloc(0)
     const finish = (end: Conversation['end']) => {
       clearTimeout(timer)
       socket.destroy()
-      resolve({ ...parseAnswers(seen, method), end })
+      resolve({ ...parseAnswers(seen, method), end, bytes: seen })
     }
     const timer = setTimeout(finish, patienceMs, 'open')
     socket.on('data', (chunk: Buffer) => {

@@ -7,13 +7,11 @@ import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import t, { type Test } from 'tap'
-import type { Contact, ErrorCode } from '../../src/errors.ts'
 import { failureOf, firstPage, upstreamTo } from '../support/attempts.ts'
 import { selfSigned } from '../support/certificate.ts'
 import { FakeClock } from '../support/fake-clock.ts'
+import { garbled, headOf, listOf } from '../support/garbled-answers.ts'
 import { emptyList, listen, rawResponse, startRawUpstream } from '../support/raw-upstream.ts'
-
-const listOf = (total: number) => `{"data":[],"meta":{"total":${total}}}`
 
 /** An upstream that sends `bytes` to the first request and is well-behaved from then on. */
 const afterSending = async (t: Test, bytes: string | Buffer, end = false) => {
@@ -23,47 +21,6 @@ const afterSending = async (t: Test, bytes: string | Buffer, end = false) => {
     else socket.write(bytes)
   })
   return { raw, upstream: upstreamTo(t, raw.url) }
-}
-
-const head = (...lines: string[]) => ['HTTP/1.1 200 OK', ...lines, '', ''].join('\r\n')
-const length = `Content-Length: ${emptyList.length}`
-
-type Verdict = readonly [ErrorCode, Contact]
-const invalid: Verdict = ['upstream_invalid_response', 'answered']
-/** Whoever sends an interim response may not have seen the call yet. */
-const interim: Verdict = ['upstream_invalid_response', 'unanswered']
-const hints = 'HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n'
-
-const garbled: Record<string, readonly [string | Buffer, Verdict]> = {
-  'an SSH banner': ['SSH-2.0-OpenSSH_9.6\r\n', invalid],
-  'bytes of TLS': [Buffer.from([0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x28]), invalid],
-  'two lengths': [head(length, 'Content-Length: 5') + emptyList, invalid],
-  'a length and chunks': [`${head(length, 'Transfer-Encoding: chunked')}0\r\n\r\n`, invalid],
-  'a negative length': [head('Content-Length: -5'), invalid],
-  'a length in words': [head('Content-Length: many'), invalid],
-  'a bad chunk size': [`${head('Transfer-Encoding: chunked')}zz\r\n{}\r\n`, invalid],
-  'a header of 100 kB': [head(`X-Large: ${'x'.repeat(100_000)}`, length) + emptyList, invalid],
-  '5000 headers': [head(...Array(5000).fill('X-Many: x'), length) + emptyList, invalid],
-  'a NUL in a header': [head('X-Nul: a\0b', length) + emptyList, invalid],
-  'a header without a name': [head(': x', length) + emptyList, invalid],
-  'a bare 100': ['HTTP/1.1 100 Continue\r\n\r\n', interim],
-  'a 100 before the answer': [`HTTP/1.1 100 Continue\r\n\r\n${rawResponse()}`, interim],
-  'a 102 before the answer': [`HTTP/1.1 102 Processing\r\n\r\n${rawResponse()}`, interim],
-  'bare early hints': [hints, interim],
-  'early hints before the answer': [hints + rawResponse(), interim],
-  'a bare 101': ['HTTP/1.1 101 Switching Protocols\r\n\r\n', interim],
-  'an upgrade nobody asked for': [
-    'HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n',
-    interim
-  ],
-  'a second answer behind the first': [rawResponse() + rawResponse(listOf(666)), invalid],
-  'an error behind the answer': [rawResponse() + rawResponse('', [], '400 Bad Request'), invalid],
-  'junk behind the answer': [`${rawResponse()}<html>`, invalid],
-  'junk behind the last chunk': [
-    `${head('Transfer-Encoding: chunked')}1e\r\n${emptyList}\r\n0\r\n\r\n<html>`,
-    invalid
-  ],
-  'a body longer than its length': [`${head('Content-Length: 30')}${emptyList} {}`, invalid]
 }
 
 for (const [name, [bytes, [code, contact]]] of Object.entries(garbled)) {
@@ -76,9 +33,9 @@ for (const [name, [bytes, [code, contact]]] of Object.entries(garbled)) {
 }
 
 t.test('an answer that ends with its connection is taken if it is whole', async t => {
-  const { upstream } = await afterSending(t, head('Connection: close') + emptyList, true)
+  const { upstream } = await afterSending(t, headOf('Connection: close') + emptyList, true)
   t.equal((await upstream.attempt(firstPage)).total, 0)
-  const cut = await afterSending(t, head('Connection: close') + emptyList.slice(0, -1), true)
+  const cut = await afterSending(t, headOf('Connection: close') + emptyList.slice(0, -1), true)
   t.match(await failureOf(cut.upstream.attempt(firstPage)), { code: 'upstream_invalid_response' })
 })
 
