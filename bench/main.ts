@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util'
 import { budget } from './budget/budget.ts'
 import { cache } from './cache/cache.ts'
 import { exporting } from './export/export.ts'
+import { hit } from './hit/hit.ts'
 import { memory } from './memory/memory.ts'
 import { miss } from './miss/miss.ts'
 import { leaveNothingBehind } from './processes.ts'
@@ -19,13 +20,14 @@ const suites: Readonly<Record<string, Suite>> = {
   budget,
   cache,
   export: exporting,
+  hit,
   memory,
   miss,
   replicas
 }
 
 const resultsFolder = new URL('./results/', import.meta.url)
-const usage = `npm run bench [${Object.keys(suites).join('|')}] [-- --windows <2 or more> --seed <number>]`
+const usage = `npm run bench [${Object.keys(suites).join('|')}] [-- --windows <2 or more> --seed <number> --only <subject,…>]`
 
 leaveNothingBehind()
 const { names, options } = readArguments()
@@ -50,7 +52,8 @@ function readArguments(): { names: string[]; options: SuiteOptions } {
       allowPositionals: true,
       options: {
         windows: { type: 'string', default: '5' },
-        seed: { type: 'string', default: '1' }
+        seed: { type: 'string', default: '1' },
+        only: { type: 'string' }
       }
     })
     const [windows, seed] = [Number(values.windows), Number(values.seed)]
@@ -63,7 +66,8 @@ function readArguments(): { names: string[]; options: SuiteOptions } {
     const unknown = positionals.find(name => !Object.hasOwn(suites, name))
     if (unknown !== undefined) throw new Error(`there is no suite "${unknown}"`)
     const names = positionals.length > 0 ? positionals : Object.keys(suites)
-    return { names, options: { windows, seed } }
+    const only = values.only?.split(',')
+    return { names, options: { windows, seed, ...(only && { only }) } }
   } catch (error) {
     process.stderr.write(`bench: ${(error as Error).message}; usage: ${usage}\n`)
     process.exit(1)

@@ -6,14 +6,17 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-export interface ScriptOptions {
+export interface ScriptOptions extends CommandOptions {
   readonly script: URL
   readonly args?: readonly string[]
+}
+
+export interface CommandOptions {
   /** The whole environment besides PATH. */
   readonly env?: Readonly<Record<string, string>>
   readonly folder?: string
@@ -21,6 +24,8 @@ export interface ScriptOptions {
   readonly channel?: boolean
   /** Whether it tells the address of its inspector on stderr, which is then for its starter. */
   readonly inspected?: boolean
+  /** A file for its stdout, which is dropped otherwise. */
+  readonly output?: string
 }
 
 const signals = { SIGINT: 2, SIGTERM: 15 } as const
@@ -39,21 +44,53 @@ export function leaveNothingBehind(): void {
   }
 }
 
-/** Runs a script with the Node that runs us. Its stdout is dropped, its stderr is ours. */
-export function startScript(options: ScriptOptions) {
-  const { args = [], channel, env, folder, inspected, script } = options
-  const flags = inspected ? ['--inspect=127.0.0.1:0'] : []
-  const child = spawn(process.execPath, [...flags, fileURLToPath(script), ...args], {
+/** Runs a script with the Node that runs us; see `startCommand`. */
+export function startScript({ script, args = [], ...options }: ScriptOptions): ChildProcess {
+  const [node = '', ...command] = commandOf(script, args)
+  const flags = options.inspected ? ['--inspect=127.0.0.1:0'] : []
+  return startCommand([node, ...flags, ...command], options)
+}
+
+export function commandOf(script: URL, args: readonly string[] = []): string[] {
+  return [process.execPath, fileURLToPath(script), ...args]
+}
+
+/** Its stdout is dropped or goes to a file, its stderr is ours. */
+export function startCommand(command: readonly string[], options: CommandOptions): ChildProcess {
+  const { channel, env, folder, inspected, output } = options
+  const [name = '', ...args] = command
+  const stdout = output === undefined ? 'ignore' : openSync(output, 'a')
+  const child = spawn(name, args, {
     stdio: [
-      ...(['ignore', 'ignore', inspected ? 'pipe' : 'inherit'] as const),
+      ...(['ignore', stdout, inspected ? 'pipe' : 'inherit'] as const),
       ...(channel ? (['ipc'] as const) : [])
     ],
     env: { PATH: process.env.PATH, ...env },
     ...(folder && { cwd: folder })
   })
+  if (typeof stdout === 'number') closeSync(stdout)
   children.add(child)
   child.once('exit', () => children.delete(child))
   return child
+}
+
+/**
+ * What a command prints until it ends.
+ *
+ * @throws {Error} if it cannot be run, or fails
+ */
+export async function outputOf([name = '', ...args]: readonly string[]): Promise<string> {
+  const child = spawn(name, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  children.add(child)
+  const texts = [child.stdout, child.stderr].map(stream => stream.setEncoding('utf8').toArray())
+  try {
+    const [code] = await once(child, 'close')
+    const [printed = '', said = ''] = (await Promise.all(texts)).map(parts => parts.join(''))
+    if (code !== 0) throw new Error(`${name} failed: ${said.trim()}`)
+    return printed
+  } finally {
+    children.delete(child)
+  }
 }
 
 /** `kill -9`; resolves when the process is gone, and its ports and locks with it. */

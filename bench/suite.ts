@@ -4,10 +4,12 @@
  */
 
 export interface SuiteOptions {
-  /** How many windows of the upstream's allowance each run lasts; at least 2. */
+  /** How many windows of the upstream's allowance, or repetitions, each run lasts; at least 2. */
   readonly windows: number
   /** Names everything random that a suite makes up by itself. */
   readonly seed: number
+  /** Parts of the names of those to be measured; by default all that a suite knows. */
+  readonly only?: readonly string[]
 }
 
 interface SuiteReport {
