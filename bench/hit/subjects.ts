@@ -15,7 +15,7 @@ import type { PeerWish } from './peer-process.ts'
 import { isInstalled, pinned } from './pinned.ts'
 
 /** What a subject stands on. */
-export interface Ground {
+interface Ground {
   /** Empty, and only this subject's. */
   readonly folder: string
   readonly simulatorUrl: string
