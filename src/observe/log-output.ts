@@ -1,6 +1,6 @@
 /**
  * Standard output as the log's destination. Nobody waits for whoever reads it: lines are handed
- * over a millisecond later, many at once; a reader that does not keep up, has gone away or has no
+ * over some milliseconds later, many at once; a reader that does not keep up, has gone away or has no
  * space left costs lines, which are counted, and never the event loop, memory or the process.
  */
 
@@ -47,7 +47,7 @@ export interface LogOutputOptions {
 }
 
 const defaultMostWaiting = 4 * 1024 * 1024
-const batchMs = 1
+const batchMs = 10
 
 export class LogOutput {
   readonly #options: Required<LogOutputOptions>
