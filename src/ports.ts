@@ -153,6 +153,8 @@ export interface Found {
 export interface PageSource {
   /** What is stored and may be served; undefined if it has to be fetched. */
   find(call: Call, need: Need): Found | undefined
+  /** The same of one version, while it is fresh; undefined otherwise, and nothing has happened. */
+  again(call: Call, version: number, need: Need): Found | undefined
   /** The same, fetched if need be. Rejects with a `ServiceError`. */
   fetch(call: Call, need: Need): Promise<Found>
   /** Fetches what nobody asked for yet, if the budget idles and it is not there. */

@@ -67,6 +67,8 @@ export interface ServiceOptions {
   /** What this replica shares with others; undefined if it is the only one. */
   readonly store?: SharedStore | undefined
   readonly load?: Load
+  /** Whether hits may take it; the answers are the same. */
+  readonly fastLane?: boolean
 }
 
 export async function createService(options: ServiceOptions): Promise<Service> {
@@ -93,7 +95,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const goneInMs = () => Math.max((goneAt ?? 0) - clock.now(), 0)
   const onEvent = (event: string, data: unknown) => invalidate(staleTags(event, data))
   const { app, cleanTarget, connections, teamRefusal } = await createApp({
-    ...{ config, clock, load, logger, chats, emit, exports, onEvent, store: options.store },
+    ...{ ...options, load, chats, emit, exports, onEvent },
     draining: () => goneAt !== undefined,
     successorInMs: () => goneInMs() + startMs + Math.random() * spreadMs,
     mostConnections: connectionLimit({

@@ -73,9 +73,20 @@ export class Cache implements PageSource {
     const usable = usableOf(this.#lookup(call, need.team), need, now)
     if (need.conditions?.onlyIfCached) return storedOnly(usable, need.conditions, now)
     if (!usable || !this.#reuse.mayServe(usable, call, need, now)) return undefined
-    this.#reuse.noteRead(usable)
-    if (this.#reuse.isDue(usable, need.team, now)) this.#refreshBehind(call, need.team, usable)
-    return hit(usable, now)
+    return this.#read(usable, call, need, now)
+  }
+
+  again(call: Call, version: number, need: Need): Found | undefined {
+    const now = this.#options.clock.now()
+    const page = this.#lookup(call, need.team)
+    const isSame = page?.version === version && now < page.freshUntil
+    return isSame ? this.#read(page, call, need, now) : undefined
+  }
+
+  #read(page: Stored<Page>, call: Call, { team }: Need, now: number): Found {
+    this.#reuse.noteRead(page)
+    if (this.#reuse.isDue(page, team, now)) this.#refreshBehind(call, team, page)
+    return hit(page, now)
   }
 
   /** @throws {ServiceError} what the flight failed with, if nothing stale may be served instead. */

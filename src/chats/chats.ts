@@ -11,13 +11,20 @@ import { ServiceError } from '../errors.ts'
 import { keep } from '../kept-bytes.ts'
 import { Page } from '../page.ts'
 import type { Found, Look, Need, PageSource, Shelf, Stored, Timing } from '../ports.ts'
-import { singleChat, type Window } from './lists.ts'
+import type { Window } from './lists.ts'
 import { prospectOf, type WindowProspect } from './prospect.ts'
 import type { Rendering } from './rendering.ts'
 import { type Rendered, Renderings } from './renderings.ts'
 import { olderSide, seamIn, youngMs } from './seams.ts'
 import { Walks } from './walks.ts'
-import { firstPageIndex, furtherPageIndexes, newest, pageCall, pageSize } from './windows.ts'
+import {
+  firstPageIndex,
+  furtherPageIndexes,
+  newest,
+  pageCall,
+  pageCount,
+  pageSize
+} from './windows.ts'
 
 export interface ChatsOptions {
   readonly clock: Clock
@@ -36,6 +43,8 @@ export interface ListAnswer {
   readonly status: CacheStatus
   /** Only if a call was made. */
   readonly timing?: Timing
+  /** Of the page, if one was all that it needed. */
+  readonly version?: number
 }
 
 export class Chats {
@@ -53,20 +62,25 @@ export class Chats {
     this.#renderings = new Renderings(renderings)
   }
 
-  /**
-   * One chat, bare.
-   *
-   * @param id digits
-   * @throws {ServiceError} `chat_not_found`, or whatever keeps it from being had in time
-   */
-  chat(id: string, need: Need): ListAnswer | Promise<ListAnswer> {
-    return this.list({ list: singleChat(id), offset: 0, limit: 1 }, need)
-  }
-
   /** @throws {ServiceError} if a page is neither stored nor to be had in time */
   list(window: Window, need: Need): ListAnswer | Promise<ListAnswer> {
     const stored = this.#storedPages(window, need)
     return stored ? this.#answer(window, stored, need) : this.#fetched(window, need)
+  }
+
+  /** What was answered from this version of the one page that it needed, if it is still kept. */
+  kept(window: Window, version: number, need: Need): Rendering | undefined {
+    if (this.#beyondTheEnd(window, need)) return undefined
+    return this.#renderings.kept(window, version, need.team)
+  }
+
+  /** That answer once more, as `list` would give it; undefined if it might give another one. */
+  again(window: Window, version: number, need: Need, rendering: Rendering): ListAnswer | undefined {
+    const page = this.#pages.again(pageCall(window.list, firstPageIndex(window)), version, need)
+    if (!page) return undefined
+    this.#remember(window, page.stored, need.team)
+    this.#readAhead(window, page.stored.value.total, need.team)
+    return answerOf(page, rendering, this.#clock.now())
   }
 
   async #fetched(window: Window, need: Need): Promise<ListAnswer> {
@@ -86,14 +100,16 @@ export class Chats {
   #storedPages(window: Window, need: Need): readonly Found[] | undefined {
     const beyond = this.#beyondTheEnd(window, need)
     if (beyond) return [beyond]
+    const first = firstPageIndex(window)
     const pages: Found[] = []
-    for (let index = firstPageIndex(window); ; index++) {
-      const page = this.#pages.find(pageCall(window.list, index), need)
+    const stored: Stored<Page>[] = []
+    do {
+      const page = this.#pages.find(pageCall(window.list, first + pages.length), need)
       if (!page) return undefined
       pages.push(page)
-      if (missingPages(window, pages).length === 0) break
-    }
-    return seamIn(window, storedOf(pages)) ? undefined : pages
+      stored.push(page.stored)
+    } while (pages.length < pageCount(window, newest(stored).value.total))
+    return seamIn(window, stored) ? undefined : pages
   }
 
   /** Who walks a list will want its next page. */
@@ -229,6 +245,9 @@ function envelopeOf({ bytes, open, close, total }: Page): Page {
 }
 
 function answer(pages: readonly Found[], rendering: Rendering, now: number): ListAnswer {
+  const [only] = pages
+  // Nearly all hits, and then there is nothing to combine.
+  if (only && pages.length === 1) return answerOf(only, rendering, now)
   const stored = pages.map(page => page.stored)
   const oldest = stored.reduce((best, page) => (page.storedAt < best.storedAt ? page : best))
   // Fresh as long as all parts are, counted from where the age is.
@@ -241,6 +260,17 @@ function answer(pages: readonly Found[], rendering: Rendering, now: number): Lis
     status: combineCacheStatus(pages.map(page => page.status)),
     ...(timing && { timing })
   }
+}
+
+function answerOf(
+  { status, stored, timing }: Found,
+  rendering: Rendering,
+  now: number
+): ListAnswer {
+  const { freshUntil, storedAt } = stored
+  const [ageMs, lifetimeMs] = [now - storedAt, freshUntil - storedAt]
+  const answer = { rendering, ageMs, lifetimeMs, status, version: stored.version }
+  return timing ? { ...answer, timing } : answer
 }
 
 /** Calls of one answer run side by side, so the longest of each is what the caller felt. */

@@ -58,10 +58,14 @@ export function searchList(members: readonly string[]): List {
 }
 
 function listBelow(about: Omit<List, 'part'>): List {
+  // Who keeps a list asks it for the same part again and again.
+  let last: Call | undefined
   const list: List = {
     ...about,
     part: (offset, limit): Call => {
-      return { list, target: `${about.name}offset=${offset}&limit=${limit}`, offset, limit }
+      if (last?.offset === offset && last.limit === limit) return last
+      last = { list, target: `${about.name}offset=${offset}&limit=${limit}`, offset, limit }
+      return last
     }
   }
   return list

@@ -29,11 +29,11 @@ export class Renderings {
    * @param pages adjacent pages of one list, from the one in which the window starts
    */
   of(window: Window, pages: readonly Stored<Page>[], team: string): Rendering {
-    const key = `${window.list.name} ${window.offset} ${window.limit}`
+    const key = keyOf(window)
     const envelope = newest(pages)
-    const versions = [...pages, envelope].map(page => page.version)
     const known = this.#shelf.get(key, team)
-    if (known && isEqual(known.versions, versions)) return known.rendering
+    if (known && isOf(known.versions, pages, envelope)) return known.rendering
+    const versions = [...pages, envelope].map(page => page.version)
     const rendered = {
       rendering: new Rendering(cutWindow(window, pages), envelope.value.total, () => {
         // Its variants take room as well, if it is still kept.
@@ -44,6 +44,17 @@ export class Renderings {
     this.#shelf.set(key, rendered, team)
     return rendered.rendering
   }
+
+  /** The window of one page of this version, if it is kept. */
+  kept(window: Window, version: number, team: string): Rendering | undefined {
+    const known = this.#shelf.get(keyOf(window), team)
+    const isOfOne = known?.versions.length === 2 && known.versions[0] === version
+    return isOfOne ? known.rendering : undefined
+  }
+}
+
+function keyOf({ limit, list, offset }: Window): string {
+  return `${list.name} ${offset} ${limit}`
 }
 
 /** What a rendered answer takes in memory. */
@@ -51,6 +62,12 @@ export function renderedBytes({ rendering, versions }: Rendered): number {
   return rendering.bytes + 8 * versions.length
 }
 
-function isEqual(one: readonly number[], other: readonly number[]): boolean {
-  return one.length === other.length && one.every((version, at) => version === other[at])
+function isOf(
+  versions: readonly number[],
+  pages: readonly Stored<Page>[],
+  envelope: Stored<Page>
+): boolean {
+  const { length } = pages
+  if (versions.length !== length + 1 || versions[length] !== envelope.version) return false
+  return pages.every(({ version }, at) => version === versions[at])
 }

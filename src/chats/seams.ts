@@ -35,9 +35,13 @@ function seamOf(pages: readonly Page[], firstOffset: number, end: number): Seam 
 
 /** The same of the pages that a window is cut from. */
 export function seamIn(window: Window, stored: readonly Stored<Page>[]): Seam | undefined {
-  const values = stored.map(page => page.value)
   const end = Math.min(window.offset + window.limit, newest(stored).value.total)
-  return seamOf(values, firstPageIndex(window) * pageSize, end)
+  const [only] = stored
+  const first = firstPageIndex(window) * pageSize
+  // Nearly always: a page that has what the window wants of it has no seam.
+  if (only && stored.length === 1 && only.value.count >= Math.min(pageSize, end - first)) return
+  const values = stored.map(page => page.value)
+  return seamOf(values, first, end)
 }
 
 /** Which of two pages that disagree is fetched again. */

@@ -31,9 +31,14 @@ export function firstPageIndex({ offset }: Window): number {
 /** The pages after the first that the window reaches into, given how many chats the list has. */
 export function furtherPageIndexes(window: Window, total: number): number[] {
   const first = firstPageIndex(window)
-  const end = Math.min(window.offset + window.limit, total)
-  const count = Math.max(Math.ceil(end / pageSize) - first - 1, 0)
+  const count = pageCount(window, total) - 1
   return Array.from({ length: count }, (_, step) => first + 1 + step)
+}
+
+/** How many pages the window touches; the first even if the list ends before it. */
+export function pageCount(window: Window, total: number): number {
+  const end = Math.min(window.offset + window.limit, total)
+  return Math.max(Math.ceil(end / pageSize) - firstPageIndex(window), 1)
 }
 
 /** The page that arrived last, the later one of a tie: its envelope and total speak for the answer. */

@@ -7,10 +7,11 @@
  */
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { cacheOutcome } from '../cache-status.ts'
+import { type CacheStatus, cacheOutcome } from '../cache-status.ts'
 import type { Clock } from '../clock.ts'
 import { FloodLimit } from '../observe/flood-limit.ts'
-import type { Logger } from '../observe/log.ts'
+import { type Logger, type PreparedLines, preparedLines } from '../observe/log.ts'
+import type { Redactor } from '../observe/redact.ts'
 import type { Emit } from '../ports.ts'
 import { routeName } from './route-names.ts'
 import { traceContextOf } from './trace-context.ts'
@@ -18,13 +19,41 @@ import { traceContextOf } from './trace-context.ts'
 /** Lines of one kind and team in a second; the README says so. */
 const mostPerSecond = 20
 
+/** Where an answer was asked for, as figures and lines say it; the members of a line are JSON. */
+export interface LinePlace {
+  readonly route: string | undefined
+  readonly members: string
+}
+
+/** An answer that says what an earlier one said. */
+export interface Repetition {
+  readonly team: string
+  readonly place: LinePlace
+  readonly status: number
+  readonly cache: CacheStatus
+  readonly durationMs: number
+  readonly reqId: string
+  readonly traceparent: string | undefined
+}
+
+export interface AccessLogOptions {
+  readonly logger: Logger
+  readonly clock: Clock
+  readonly emit: Emit
+  readonly redactor: Pick<Redactor, 'clean'>
+}
+
 export class AccessLog {
   readonly #logger: Logger
+  readonly #lines: PreparedLines
+  readonly #clean: Redactor['clean']
   readonly #emit: Emit
   readonly #limit: FloodLimit
 
-  constructor(logger: Logger, clock: Clock, emit: Emit) {
+  constructor({ clock, emit, logger, redactor }: AccessLogOptions) {
     this.#logger = logger
+    this.#lines = preparedLines(logger)
+    this.#clean = redactor.clean
     this.#emit = emit
     const report = (kind: string, count: number) =>
       logger.warn({ kind, count }, 'lines were left out')
@@ -66,6 +95,19 @@ export class AccessLog {
     request.log[hasFailed ? 'warn' : 'info'](line, 'request')
   }
 
+  /** The same of an answer that was given before: the same figures, and the same line for less. */
+  repeated({ cache, durationMs, place, reqId, status, team, traceparent }: Repetition): void {
+    const outcome = cacheOutcome(cache)
+    const { route } = place
+    this.#emit({ type: 'http.answered', team, route, status, cache: outcome, durationMs })
+    if (!this.#lines.areWanted) return
+    const trace = traceparent === undefined ? '' : membersOf(traceContextOf(traceparent))
+    const start = `"reqId":"${reqId}","team":"${team}",${place.members}`
+    const members = `${start},"status":${status},"ms":${round(durationMs)}${trace},"cache":"${outcome}"`
+    // Of the members only a trace is new to us.
+    this.#lines.write(trace === '' ? members : this.#clean(members), 'request')
+  }
+
   /** What was refused before it was a request of the app. */
   refused(refusal: { reqId: string; status: number; error: string }): void {
     const { status } = refusal
@@ -87,6 +129,16 @@ function placeOf({ raw, routeOptions }: FastifyRequest): { route?: string; path?
   if (isWhole) return { route }
   const path = (raw.url ?? '').split('?', 1)[0]?.slice(0, 200).toWellFormed() ?? ''
   return route === undefined || route === '*' ? { path } : { route, path }
+}
+
+export function linePlaceOf(request: FastifyRequest): LinePlace {
+  const members = JSON.stringify({ method: request.method, ...placeOf(request) }).slice(1, -1)
+  return { route: routeName(request.routeOptions.url), members }
+}
+
+/** With a comma before them. */
+function membersOf(about: object | undefined): string {
+  return about === undefined ? '' : `,${JSON.stringify(about).slice(1, -1)}`
 }
 
 function round(ms: number): number {

@@ -25,6 +25,7 @@ import { addCors, corsHeadersFor } from './cors.ts'
 import { describeRoutes, docsRoutes } from './docs.ts'
 import { errorHandler } from './error-handler.ts'
 import { exportRoutes } from './export-routes.ts'
+import { FastLane } from './fast-lane.ts'
 import { Overload } from './overload.ts'
 import { ProtocolErrors, routerErrorHandler } from './protocol-errors.ts'
 import { checkRequest, originForm } from './request-checks.ts'
@@ -52,6 +53,8 @@ export interface AppOptions {
   readonly mostConnections: number
   /** What replicas share. */
   readonly store?: SharedStore | undefined
+  /** Whether hits may take it; the answers are the same. */
+  readonly fastLane?: boolean
 }
 
 export interface CallersListener {
@@ -80,9 +83,10 @@ const serverOptions = {
 export async function createApp(options: AppOptions): Promise<CallersListener> {
   const { clock, config, draining, load, mostConnections } = options
   const redactor = createRedactor(secretsOf(config))
-  const log = new AccessLog(options.logger, clock, options.emit)
+  const log = new AccessLog({ ...options, redactor })
   const idOf = ({ headers }: IncomingMessage) =>
     saneId(headers['x-request-id'], redactor) ?? randomUUID()
+  const lane = new FastLane({ ...options, log, saneId: given => saneId(given, redactor) })
   const corsOf = corsHeadersFor(config.CORS_ORIGINS)
   const protocolErrors = new ProtocolErrors({ log, redactor, idOf, corsOf })
   const overload = new Overload({ clock, load, random: Math.random })
@@ -96,7 +100,7 @@ export async function createApp(options: AppOptions): Promise<CallersListener> {
     return503OnClosing: false,
     bodyLimit: 256 * 1024,
     serverFactory: app =>
-      createServer(serverOptions, shedding(app, { overload, draining, refuse })),
+      createServer(serverOptions, shedding(lane.before(app), { overload, draining, refuse })),
     // The rooms read the raw query; see chats/query.ts.
     routerOptions: { ignoreTrailingSlash: true, querystringParser: () => ({}) },
     // Whoever logs or repeats the target from here on cannot repeat a secret.
@@ -112,11 +116,13 @@ export async function createApp(options: AppOptions): Promise<CallersListener> {
   describeOnly(app)
   decorateRequests(app)
   await describeRoutes(app)
-  const teamRefusal = await addGates(app, options, connections)
+  const limit = await addGates(app, options, connections)
   cleanBodies(app, redactor)
-  addEnds(app, { ...options, connections, log, redactor })
+  addEnds(app, { ...options, connections, log, redactor, lane })
   await addRoutes(app, { ...options, log })
-  return { app, connections, teamRefusal, cleanTarget: redactor.cleanTarget }
+  if (options.fastLane !== false) lane.open({ connections, limit })
+  app.addHook('preClose', async () => lane.close())
+  return { app, connections, teamRefusal: limit.refusal, cleanTarget: redactor.cleanTarget }
 }
 
 /** Schemas document; the rooms validate and chats pass through as bytes (see schemas.ts). */
@@ -125,12 +131,12 @@ function describeOnly(app: FastifyInstance): void {
   app.setSerializerCompiler(() => value => JSON.stringify(value))
 }
 
-/** What every request passes, in this order; returns what the team's limit would say. */
+/** What every request passes, in this order; returns the teams' limit. */
 async function addGates(
   app: FastifyInstance,
   options: AppOptions,
   connections: Connections
-): Promise<TeamLimit['refusal']> {
+): Promise<TeamLimit> {
   const { config, clock } = options
   const teams = new Teams(config.TEAM_TOKENS)
   app.addHook('onRequest', (request, reply, done) => {
@@ -149,13 +155,12 @@ async function addGates(
     if (isOpen(request)) return
     request.team = teams.identify(request.headers.authorization, request.raw.rawHeaders)
   })
-  const limit = config.TEAM_RATE_LIMIT
-  const { check, refusal } = await createTeamLimit(app, clock, limit, options.store)
+  const limit = await createTeamLimit(app, clock, config.TEAM_RATE_LIMIT, options.store)
   app.addHook('onRequest', async (request, reply) => {
-    if (!isOpen(request)) await check(request, reply)
+    if (!isOpen(request)) await limit.check(request, reply)
   })
   answerNoRoute(app)
-  return refusal
+  return limit
 }
 
 /** A body may be repeated as well, or sent on; a signed one is neither, and stays what was signed. */
@@ -172,14 +177,17 @@ interface Ends extends Pick<AppOptions, 'draining'> {
   readonly connections: Connections
   readonly log: AccessLog
   readonly redactor: Redactor
+  readonly lane: FastLane
 }
 
 /** What every reply passes on its way out. */
-function addEnds(app: FastifyInstance, { connections, draining, log, redactor }: Ends): void {
-  app.addHook('onSend', async ({ raw }, reply, payload) => {
+function addEnds(app: FastifyInstance, { connections, draining, lane, log, redactor }: Ends): void {
+  app.addHook('onSend', async (request, reply, payload) => {
+    const { answered, raw } = request
     // Not before the last answer on it: those that were pipelined behind would get none.
     if (draining() && connections.isLatest(raw)) reply.header('connection', 'close')
     if (Buffer.isBuffer(payload)) connections.sending(reply.raw, payload)
+    if (answered) lane.learn(request, reply, answered.window, answered.answer)
     // Our own words may repeat the upstream's; chats are bytes, and pass.
     return typeof payload === 'string' ? redactor.clean(payload) : payload
   })

@@ -6,7 +6,7 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Chats } from '../chats/chats.ts'
-import { chatList, messageList } from '../chats/lists.ts'
+import { chatList, messageList, singleChat } from '../chats/lists.ts'
 import { type ListQuery, parseListQuery, parseMessageQuery, parseNoQuery } from '../chats/query.ts'
 import type { Clock } from '../clock.ts'
 import type { Need } from '../ports.ts'
@@ -38,13 +38,16 @@ export function chatsRoutes(app: FastifyInstance, options: ChatsRoutesOptions): 
     const window = { list: chatList(query), offset: query.offset, limit: query.limit }
     const listed = chats.list(window, need(request, reply))
     const answer = listed instanceof Promise ? await listed : listed
+    request.answered = { window, answer }
     describeList(reply, path, query, answer.rendering.total)
     return sendRendering(request, reply, describeAnswer(request, reply, answer))
   })
 
   app.get<ById>(idPath, { schema: chatSchema }, async (request, reply) => {
     parseNoQuery(splitTarget(request)[1])
-    const found = await chats.chat(canonicalId(request), need(request, reply))
+    const window = { list: singleChat(canonicalId(request)), offset: 0, limit: 1 }
+    const found = await chats.list(window, need(request, reply))
+    request.answered = { window, answer: found }
     return sendRendering(request, reply, describeAnswer(request, reply, found))
   })
 
@@ -54,6 +57,7 @@ export function chatsRoutes(app: FastifyInstance, options: ChatsRoutesOptions): 
     const query = parseMessageQuery(search, maxLimit)
     const window = { list: messageList(canonicalId(request)), ...query }
     const answer = await chats.list(window, need(request, reply))
+    request.answered = { window, answer }
     describeList(reply, path, query, answer.rendering.total)
     return sendRendering(request, reply, describeAnswer(request, reply, answer))
   })

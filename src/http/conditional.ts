@@ -22,7 +22,7 @@ export function matchedTag(
   digest: string,
   current: string
 ): string | undefined {
-  if (field === undefined) return undefined
+  if (field === undefined || field === current) return field
   if (field.trim() === '*') return current
   const tags = [current, entityTag(digest), ...codings.map(coding => entityTag(digest, coding))]
   // Tags hold no quotes, so a linear scan for quoted strings finds each; no back-tracking.

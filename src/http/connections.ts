@@ -151,7 +151,7 @@ export class Connections {
     if (!connection) return
     connection.latest = request
     connection.owed.add(response)
-    response.once('close', () => this.#settle(request.socket, connection, response))
+    response.on('close', () => this.#settle(request.socket, connection, response))
   }
 
   #settle(socket: Socket, connection: Connection, response: ServerResponse): void {

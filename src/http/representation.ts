@@ -22,11 +22,18 @@ export function describeAnswer(
 ): Rendering {
   const { status, timing } = answer
   request.outcome = { cache: status, ...(timing && { timing }) }
-  reply.header('cache-status', formatCacheStatus(status))
-  reply.header('age', Math.floor(answer.ageMs / 1000))
-  reply.header('cache-control', `private, max-age=${Math.floor(answer.lifetimeMs / 1000)}`)
+  reply.headers(agingHeaders(answer))
   if (timing) reply.header('server-timing', formatTiming(timing))
   return answer.rendering
+}
+
+/** Those that differ from one second to the next. */
+export function agingHeaders({ ageMs, lifetimeMs, status }: ListAnswer) {
+  return {
+    'cache-status': formatCacheStatus(status),
+    age: Math.floor(ageMs / 1000),
+    'cache-control': `private, max-age=${Math.floor(lifetimeMs / 1000)}`
+  }
 }
 
 /** Server-Timing in milliseconds. */
@@ -54,7 +61,7 @@ function isSafe({ method }: FastifyRequest): boolean {
 }
 
 /** The best that is there; if it is not the client's first wish, that one for the next time. */
-function choose(
+export function choose(
   rendering: Rendering,
   acceptEncoding: string | undefined
 ): { body: Buffer; coding?: Coding } {

@@ -5,6 +5,8 @@
 
 import type { FastifyInstance } from 'fastify'
 import type { CacheStatus } from '../cache-status.ts'
+import type { ListAnswer } from '../chats/chats.ts'
+import type { Window } from '../chats/lists.ts'
 import type { ServiceError } from '../errors.ts'
 import type { Timing } from '../ports.ts'
 
@@ -16,11 +18,19 @@ interface Outcome {
   readonly cut?: 'left' | 'broken'
 }
 
+/** A read, and what it was answered. */
+interface Answered {
+  readonly window: Window
+  readonly answer: ListAnswer
+}
+
 declare module 'fastify' {
   interface FastifyRequest {
     /** Set once the token was checked; empty on open routes. */
     team: string
     outcome: Outcome | null
+    /** Set by what might be answered the same again. */
+    answered: Answered | null
   }
   interface FastifyContextConfig {
     /** Asks for no token and counts against no team's limit. */
@@ -31,4 +41,5 @@ declare module 'fastify' {
 export function decorateRequests(app: FastifyInstance): void {
   app.decorateRequest('team', '')
   app.decorateRequest('outcome', null)
+  app.decorateRequest('answered', null)
 }

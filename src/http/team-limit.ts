@@ -31,6 +31,17 @@ export interface TeamLimit {
   readonly check: (request: FastifyRequest, reply: FastifyReply) => Promise<void>
   /** Why the team's next request would be refused, if it would; counts nothing. */
   readonly refusal: (team: string) => ServiceError | undefined
+  /** Whether its next request is within the limit; counts nothing. */
+  readonly hasRoom: (team: string) => boolean
+  /** Counts a request that is, and returns `RateLimit`'s value, if there is a limit. */
+  readonly take: (team: string) => string | undefined
+}
+
+const unlimited: TeamLimit = {
+  check: async () => {},
+  refusal: () => undefined,
+  hasRoom: () => true,
+  take: () => undefined
 }
 
 /**
@@ -43,7 +54,7 @@ export async function createTeamLimit(
   limit: number,
   store?: SharedStore
 ): Promise<TeamLimit> {
-  if (limit === 0) return { check: async () => {}, refusal: () => undefined }
+  if (limit === 0) return unlimited
   const counts = new TeamCounts(clock, store)
   app.addHook('onClose', async () => counts.stop())
   await app.register(fastifyRateLimit, {
@@ -59,14 +70,22 @@ export async function createTeamLimit(
     const seen = await count(request)
     if (seen.isAllowed) return
     reply.header('ratelimit-policy', policy)
-    reply.header('ratelimit', `"team";r=${seen.remaining};t=${seen.ttlInSeconds}`)
+    reply.header('ratelimit', limitValue(seen.remaining, seen.ttlInSeconds))
     if (seen.isExceeded) throw exceeded(request.team, limit, seen.ttl)
   }
   const refusal = (team: string) => {
     const { current, ttl } = counts.peek(team)
     return current >= limit ? exceeded(team, limit, ttl) : undefined
   }
-  return { check, refusal }
+  const take = (team: string) => {
+    const { current, ttl } = counts.count(team)
+    return limitValue(Math.max(limit - current, 0), Math.ceil(ttl / 1000))
+  }
+  return { check, refusal, hasRoom: team => counts.peek(team).current < limit, take }
+}
+
+function limitValue(remaining: number, seconds: number): string {
+  return `"team";r=${remaining};t=${seconds}`
 }
 
 function exceeded(team: string, limit: number, retryAfterMs: number): ServiceError {

@@ -4,8 +4,8 @@
  * arrives here cut and is escaped by JSON.
  */
 
-import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino'
-import { systemClock } from '../clock.ts'
+import { type DestinationStream, type Logger, pino, stdTimeFunctions, symbols } from 'pino'
+import { systemClock, toIsoDate } from '../clock.ts'
 import { LogOutput, standardOutput } from './log-output.ts'
 import { createRedactor } from './redact.ts'
 
@@ -29,6 +29,47 @@ export function createLogger({ level, secrets, destination }: LogOptions): Logge
     hooks: { streamWrite: clean }
   }
   return pino(options, destination)
+}
+
+/** Lines whose members are JSON already: as pino would write them, for less. */
+export interface PreparedLines {
+  readonly areWanted: boolean
+  /** @param members of JSON without secrets, and with no line break in them */
+  write(members: string, message: string): void
+}
+
+const info = 30
+
+export function preparedLines(logger: Logger): PreparedLines {
+  const { [symbols.chindingsSym]: bindings, [symbols.streamSym]: stream } = logger as unknown as {
+    [symbols.chindingsSym]: string
+    [symbols.streamSym]: DestinationStream
+  }
+  const date = isoDates()
+  return {
+    get areWanted() {
+      return logger.levelVal <= info
+    },
+    write: (members, message) => {
+      const start = `{"level":${info},"time":"${date()}"${bindings},`
+      stream.write(`${start}${members},"msg":"${message}"}\n`)
+    }
+  }
+}
+
+/** The time in UTC; what many lines have in common is written once a second. */
+function isoDates(): () => string {
+  let second = Number.NaN
+  let start = ''
+  return () => {
+    const ms = systemClock.wall()
+    const fraction = ms % 1000
+    if (ms - fraction !== second) {
+      second = ms - fraction
+      start = toIsoDate(ms).slice(0, -4)
+    }
+    return `${start}${fraction < 100 ? String(fraction).padStart(3, '0') : fraction}Z`
+  }
 }
 
 export interface Log {

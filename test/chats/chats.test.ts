@@ -218,6 +218,7 @@ const holding = (list: string[], stored: number) => {
     status
   })
   const source: PageSource = {
+    again: () => undefined,
     find: call =>
       call.offset < stored * pageSize ? found(call, { kind: 'hit', ttlMs: 1 }) : undefined,
     fetch: async call => {

@@ -91,7 +91,7 @@ let versions = 0
 
 /** The cache's doors, behind which nothing is ever stored. */
 export function sourceOf(fetch: (call: Call, need: Need) => Promise<Found>): PageSource {
-  return { fetch, find: () => undefined, readAhead: () => {} }
+  return { fetch, find: () => undefined, again: () => undefined, readAhead: () => {} }
 }
 
 /** A shelf that keeps everything. */
