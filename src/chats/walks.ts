@@ -19,8 +19,12 @@ export class Walks {
     const goesOn = this.#ends.get(key) === offset
     this.#ends.delete(key)
     this.#ends.set(key, offset + limit)
-    const [oldest] = this.#ends.keys()
-    if (this.#ends.size > mostWalks && oldest !== undefined) this.#ends.delete(oldest)
+    if (this.#ends.size > mostWalks) this.#forgetOldest()
     return goesOn
+  }
+
+  #forgetOldest(): void {
+    const [oldest] = this.#ends.keys()
+    if (oldest !== undefined) this.#ends.delete(oldest)
   }
 }
