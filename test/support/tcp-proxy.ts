@@ -86,15 +86,37 @@ export class TcpProxy {
   }
 
   #pass(from: Socket, to: Socket, direction: Direction): void {
-    const later = (act: () => void) => {
-      if (this.delayMs > 0) setTimeout(act, this.delayMs)
-      else act()
-    }
+    const queue = new DelayQueue()
+    const later = (act: () => void) => queue.add(this.delayMs, act)
     from.on('data', chunk => {
       if (this.#swallowed.has(direction)) return
       later(() => to.writable && to.write(chunk))
     })
     from.on('close', () => later(() => to.destroy()))
+  }
+}
+
+/** Whatever becomes of the delay meanwhile, nothing overtakes what came before it. */
+class DelayQueue {
+  readonly #waiting: { readonly dueAt: number; readonly act: () => void }[] = []
+
+  add(delayMs: number, act: () => void): void {
+    if (delayMs <= 0 && this.#waiting.length === 0) {
+      act()
+      return
+    }
+    this.#waiting.push({ dueAt: performance.now() + delayMs, act })
+    if (this.#waiting.length === 1) this.#wait()
+  }
+
+  #wait(): void {
+    const [next] = this.#waiting
+    if (next) setTimeout(() => this.#passNext(), Math.max(next.dueAt - performance.now(), 0))
+  }
+
+  #passNext(): void {
+    this.#waiting.shift()?.act()
+    this.#wait()
   }
 }
 
