@@ -3,26 +3,13 @@
  * the monotonic clock stays real): budget, ages, freshness and dates, in front of the simulator.
  */
 
-import { existsSync, readdirSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { startSimulator } from '../simulator/upstream.ts'
 import { checkProblem, read } from './support/answers.ts'
 import { emptyFolder, startReadyChild, until } from './support/children.ts'
 import { apiKey, tokens } from './support/stack.ts'
-
-/** Where Debian and its relatives keep it, whatever the machine is. */
-function libfaketime(): string | undefined {
-  const roots = ['/usr/lib', '/usr/local/lib']
-  const folders = roots.filter(existsSync).flatMap(root => [
-    join(root, 'faketime'),
-    ...readdirSync(root)
-      .filter(name => name.includes('-linux-'))
-      .map(name => join(root, name, 'faketime'))
-  ])
-  return folders.map(folder => join(folder, 'libfaketime.so.1')).find(existsSync)
-}
+import { libfaketime, WallClock } from './support/wall-clock.ts'
 
 const library = libfaketime()
 const missing = 'libfaketime is not installed (Debian: apt-get install libfaketime)'
@@ -49,14 +36,11 @@ async function startStepping(t: Test, env: Record<string, string>) {
     ...{ apiKey, chats: 10_000, limit, windowSeconds, enforce: false, latencyMs: 5, jitterMs: 50 }
   })
   t.teardown(() => simulator.close())
-  const setting = join(await emptyFolder(t), 'clock')
-  const set = (step: string) => writeFile(setting, step)
-  await set('+0')
+  const clock = new WallClock(library ?? '', join(await emptyFolder(t), 'clock'))
+  const set = (step: string) => clock.set(step)
   const child = await startReadyChild(t, {
-    LD_PRELOAD: library ?? '',
-    FAKETIME_TIMESTAMP_FILE: setting,
+    ...clock.environment,
     FAKETIME_NO_CACHE: '1',
-    FAKETIME_DONT_FAKE_MONOTONIC: '1',
     HELPCRUNCH_API_KEY: apiKey,
     HELPCRUNCH_BASE_URL: simulator.baseUrl,
     TEAM_TOKENS: `blue=${tokens.blue}`,
