@@ -24,7 +24,7 @@ export interface CommandOptions {
   readonly channel?: boolean
   /** Whether it tells the address of its inspector on stderr, which is then for its starter. */
   readonly inspected?: boolean
-  /** A file for its stdout, which is dropped otherwise. */
+  /** The file to which everything it writes is added. */
   readonly output?: string
 }
 
@@ -55,20 +55,20 @@ export function commandOf(script: URL, args: readonly string[] = []): string[] {
   return [process.execPath, fileURLToPath(script), ...args]
 }
 
-/** Its stdout is dropped or goes to a file, its stderr is ours. */
+/** Its stdout is dropped and its stderr is ours, unless there is a file for both. */
 export function startCommand(command: readonly string[], options: CommandOptions): ChildProcess {
   const { channel, env, folder, inspected, output } = options
   const [name = '', ...args] = command
-  const stdout = output === undefined ? 'ignore' : openSync(output, 'a')
+  const file = output === undefined ? undefined : openSync(output, 'a')
   const child = spawn(name, args, {
     stdio: [
-      ...(['ignore', stdout, inspected ? 'pipe' : 'inherit'] as const),
+      ...(['ignore', file ?? 'ignore', file ?? (inspected ? 'pipe' : 'inherit')] as const),
       ...(channel ? (['ipc'] as const) : [])
     ],
     env: { PATH: process.env.PATH, ...env },
     ...(folder && { cwd: folder })
   })
-  if (typeof stdout === 'number') closeSync(stdout)
+  if (file !== undefined) closeSync(file)
   children.add(child)
   child.once('exit', () => children.delete(child))
   return child

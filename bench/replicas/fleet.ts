@@ -3,13 +3,13 @@
  * load that saturates them. What ends up broken is the business of whoever breaks it.
  */
 
-import type { ChildProcess } from 'node:child_process'
 import { freePorts } from '../../simulator/free-ports.ts'
 import { RedisServer } from '../../test/support/redis.ts'
 import { TcpProxy } from '../../test/support/tcp-proxy.ts'
 import { type Answers, type Load, startLoad } from '../budget/load.ts'
 import { environment, host, tokens } from '../budget/subjects.ts'
-import { kill, makeFolder, removeFolder, startScript } from '../processes.ts'
+import { makeFolder } from '../processes.ts'
+import { ServiceProcess } from '../service-process.ts'
 
 const replicaCount = 3
 
@@ -26,39 +26,32 @@ const settings = {
 class Replica {
   readonly line: TcpProxy
   readonly port: number
-  readonly #folder = makeFolder()
-  readonly #upstreamUrl: string
-  #process: ChildProcess
+  readonly #service: ServiceProcess
 
   constructor(line: TcpProxy, port: number, upstreamUrl: string) {
     this.line = line
     this.port = port
-    this.#upstreamUrl = upstreamUrl
-    this.#process = this.#launch()
+    const folder = makeFolder()
+    const common = { ...environment({ upstreamUrl, folder, port }), ...settings }
+    this.#service = new ServiceProcess({
+      folder,
+      environment: { ...common, REDIS_URL: line.url, LOG_LEVEL: 'fatal' }
+    })
+    this.#service.launch()
   }
 
   async restart(): Promise<void> {
-    await kill(this.#process)
-    this.#process = this.#launch()
+    await this.#service.kill()
+    this.#service.launch()
   }
 
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
-    this.#process.kill(signal)
+    this.#service.signal(signal)
   }
 
   async end(): Promise<void> {
-    await kill(this.#process)
+    await this.#service.end()
     this.line.close()
-    removeFolder(this.#folder)
-  }
-
-  #launch(): ChildProcess {
-    const place = { upstreamUrl: this.#upstreamUrl, folder: this.#folder, port: this.port }
-    return startScript({
-      script: new URL('../../src/main.ts', import.meta.url),
-      env: { ...environment(place), ...settings, REDIS_URL: this.line.url, LOG_LEVEL: 'fatal' },
-      folder: this.#folder
-    })
   }
 }
 
