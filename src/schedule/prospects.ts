@@ -59,7 +59,8 @@ export class Prospects {
   mode(now: number): ScheduleReport['mode'] {
     const { budget, sends } = this.#house
     const mode = sends.brake.mode(now)
-    if (mode !== 'open') return mode
+    // An upstream that fails is still asked once a second: what keeps calls from that counts more.
+    if (mode !== 'open' && mode !== 'failing') return mode
     const { hindrance, limit } = budget.expectation(now)
     return limit(now) === 0 ? hindrance : mode
   }

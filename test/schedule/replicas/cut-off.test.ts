@@ -5,6 +5,7 @@
 
 import t, { type Test } from 'tap'
 import { largestWindow } from '../../../simulator/arrivals.ts'
+import { ServiceError } from '../../../src/errors.ts'
 import { needsRedis } from '../../support/redis.ts'
 import { openReplicas, type Replica, type Replicas } from '../../support/replicas.ts'
 
@@ -151,4 +152,21 @@ t.test('one that slept past its grace comes back to nothing of its own', async t
     []
   )
   t.ok(mostInAnyWindow(house) <= limit)
+})
+
+t.test('it says that it is cut off, also where the upstream failed before', async t => {
+  const fail = () => Promise.reject(new ServiceError('upstream_error', 'broken'))
+  const replicas = await openReplicas(t, { limit: 60, windowMs, timeoutMs, fate: fail })
+  const one = replicas.start('one')
+  await replicas.clock.advance(6000)
+  for (let call = 0; call < 30; call++) one.ask({ waitMs: 3000 })
+  await replicas.clock.advance(3000)
+  t.equal(one.schedule.report().mode, 'failing')
+  one.store.canAsk = false
+  await replicas.clock.advance(2000)
+  const before = one.outcomes.length
+  one.ask({ waitMs: 1000 })
+  await replicas.clock.advance(1000)
+  t.equal(one.schedule.report().mode, 'cut-off')
+  t.same(one.outcomes.slice(before), ['budget_exhausted'])
 })
