@@ -18,9 +18,11 @@ const program = ['redis-server', 'valkey-server'].find(
   name => spawnSync(name, ['--version']).status === 0
 )
 
+export const hasRedisServer = program !== undefined
+
 /** Ends the file here, visibly, if there is no server to test against. */
 export function needsRedis(t: Pick<Test, 'plan'>): void {
-  if (program !== undefined) return
+  if (hasRedisServer) return
   if (process.env.CI) throw new Error('there is no redis-server here, and CI has to have one')
   t.plan(0, 'no redis-server on this machine: these tests were not run')
   process.exit(0)

@@ -1,0 +1,29 @@
+/** What the chronicle of troubles tells of spans of time. */
+
+import t from 'tap'
+import { Chronicle } from '../../soak/chronicle.ts'
+
+const sleepy = { name: 'SIGSTOP', detail: '', instance: 'one', effects: [], suspends: true }
+
+t.test('who slept in a span slept as long as it did, also before the span', async t => {
+  const chronicle = new Chronicle()
+  chronicle.begin({ ...sleepy, from: 1000 })(4000)
+  t.equal(chronicle.suspendedMs(3500, 9000), 3000)
+  t.equal(chronicle.suspendedMs(4500, 9000), 0)
+  t.equal(chronicle.suspendedMs(0, 2000), 1000)
+})
+
+t.test('other troubles let nobody sleep', async t => {
+  const chronicle = new Chronicle()
+  chronicle.begin({ ...sleepy, suspends: false, from: 1000 })(4000)
+  t.equal(chronicle.suspendedMs(0, 9000), 0)
+})
+
+t.test('an instance is away while it is killed or asleep, and no other is', async t => {
+  const chronicle = new Chronicle()
+  const wake = chronicle.begin({ ...sleepy, from: 1000 })
+  t.equal(chronicle.awayMs('one', 0, 3000), 2000)
+  wake(1500)
+  t.equal(chronicle.awayMs('one', 0, 3000), 500)
+  t.equal(chronicle.awayMs('two', 0, 3000), 0)
+})
