@@ -29,9 +29,11 @@ const everyMs = 100
 /** Between these parts of the promise nothing changes, so that it is not switched back and forth. */
 const startPart = 0.8
 const endPart = 0.65
-/** Above this part it is collected, which takes about 50 ms, at most so often. */
+/** On coming above this part it is collected, which takes about 50 ms, at most so often. */
 const fullPart = 0.95
 const collectEveryMs = 1000
+/** Where a collection did not help, what is there is needed: no other until so long after. */
+const collectAgainMs = 60_000
 
 /** V8's flags while the code is loaded, and then; it consults them whenever it decides. */
 const whileLoading = ['--semi-space-growth-factor=1', '--no-opt', '--no-maglev']
@@ -56,17 +58,22 @@ export function watchMemory(options: MemoryOptions): Timer {
   const { clock, promisedBytes, rss = process.memoryUsage.rss } = options
   const { collect = collectNow, preferMemory = askV8 } = options
   let preferred = false
+  /** Collected, and still full. */
+  let inVain = false
   let collectedAt = -Infinity
   let next: Timer
   const look = () => {
     const part = rss() / promisedBytes
     const wanted = part > (preferred ? endPart : startPart)
+    const isFull = part > fullPart
     if (wanted !== preferred) preferMemory(wanted)
-    const isFull = part > fullPart && clock.now() - collectedAt >= collectEveryMs
-    if (isFull || (wanted && !preferred)) {
+    const sinceMs = clock.now() - collectedAt
+    const isNews = isFull && sinceMs >= (inVain ? collectAgainMs : collectEveryMs)
+    if (isNews || (wanted && !preferred)) {
       collect()
       collectedAt = clock.now()
     }
+    inVain = isFull && (inVain || isNews)
     preferred = wanted
     next = clock.after(everyMs, look)
   }
