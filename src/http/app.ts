@@ -186,12 +186,19 @@ function addEnds(app: FastifyInstance, { connections, draining, lane, log, redac
     const { answered, raw } = request
     // Not before the last answer on it: those that were pipelined behind would get none.
     if (draining() && connections.isLatest(raw)) reply.header('connection', 'close')
+    if (hasBodyLeft(raw)) connections.endsEarly(raw)
     if (Buffer.isBuffer(payload)) connections.sending(reply.raw, payload)
     if (answered) lane.learn(request, reply, answered.window, answered.answer)
     // Our own words may repeat the upstream's; chats are bytes, and pass.
     return typeof payload === 'string' ? redactor.clean(payload) : payload
   })
   app.addHook('onResponse', async (request, reply) => log.answered(request, reply))
+}
+
+function hasBodyLeft({ complete, headers }: IncomingMessage): boolean {
+  const hasBody =
+    headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
+  return hasBody && !complete
 }
 
 /** Here, and not only after the body was read: a body must not decide what a wrong path is told. */

@@ -37,6 +37,9 @@ export const abandoned = 'abandoned'
 const defaultMostUnsentBytes = 256 * 1024 * 1024
 const noteworthyBytes = 64 * 1024
 
+/** For what a refused client still sends. */
+const discardMs = 2000
+
 /**
  * Answers that a connection may wait for at one time. Node makes requests of all that it has read,
  * some 1,500 at once from who reads nothing, and keeps each answer until the one before it is sent.
@@ -85,6 +88,19 @@ export class Connections {
       // A reset, because the end of a connection is the end of the body for HTTP/1.0.
       oldest.socket?.resetAndDestroy()
       this.#sent(oldest)
+    }
+  }
+
+  /**
+   * Notes that this answer ends before the request has: if the connection ends with it, what still
+   * comes is read and thrown away for a moment. Unread bytes would have the system reset the
+   * connection, and the client never see the answer (RFC 9112 section 9.6).
+   */
+  endsEarly({ socket }: IncomingMessage): void {
+    socket.destroySoon = () => {
+      socket.end()
+      const moment = this.#options.clock.after(discardMs, () => socket.destroy())
+      socket.once('close', () => moment.cancel())
     }
   }
 

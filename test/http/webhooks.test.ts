@@ -245,6 +245,16 @@ t.test('a body of more than 256 kB is refused before it is read', async t => {
   t.equal(answers[0]?.status, 413, 'of ten megabytes not one is waited for')
 })
 
+t.test('who sends it all the same reads why it was refused', async t => {
+  const site = await openSite(t)
+  const whole = rawPost(' '.repeat(10_000_000), [signature(good)])
+  for (let tries = 0; tries < 10; tries++) {
+    const { answers, end } = await converse(site.url, whole)
+    t.equal(answers[0]?.status, 413)
+    t.equal(end, 'closed')
+  }
+})
+
 t.test('nor is more taken of a body that does not say how long it is', async t => {
   const site = await openSite(t)
   const head = 'POST /webhooks/helpcrunch HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n'
