@@ -4,6 +4,7 @@
  */
 
 await import('./main.ts')
+await import('./cache/envelope.ts')
 await import('./cache/shared-cache.ts')
 await import('./schedule/replicas/identity.ts')
 await import('./schedule/replicas/shared-budget.ts')
