@@ -191,8 +191,11 @@ export class Schedule {
   /** What a budget that is shared with others has to know, and to tell. */
   #spender(): Spender {
     const now = () => this.#options.clock.now()
+    // What is expected holds from one instant on: the same for both, for time goes on between them.
+    const demandOf = (at: number) =>
+      demandAt(at, this.#prospects.resources(at), this.#queue.lines())
     return {
-      demand: () => demandAt(now(), this.#prospects.resources(now()), this.#queue.lines()),
+      demand: () => demandOf(now()),
       held: () => this.#sends.ledger.held(now()),
       workingLimit: () => this.#sends.brake.bounds(now()).limit,
       pausedElsewhere: until => this.#sends.pausedElsewhere(until, now()),
