@@ -40,11 +40,6 @@ const noteworthyBytes = 64 * 1024
 /** For what a refused client still sends. */
 const discardMs = 2000
 
-/**
- * Answers that a connection may wait for at one time. Node makes requests of all that it has read,
- * some 1,500 at once from who reads nothing, and keeps each answer until the one before it is sent.
- */
-const mostOwed = 256
 /** The longest that a whole answer may take to be read, and that a stream may stand still. */
 const sendTimeoutMs = 60_000
 const lookEveryMs = 10_000
@@ -169,12 +164,7 @@ export class Connections {
 
   #owe(request: IncomingMessage, response: ServerResponse): void {
     const connection = this.#open.get(request.socket)
-    // After a reset, the rest of what was read comes as requests, too; shedding.ts drops them.
-    if (!connection || request.socket.destroyed) return
-    if (connection.owed.size >= mostOwed) {
-      request.socket.resetAndDestroy()
-      return
-    }
+    if (!connection) return
     connection.latest = request
     connection.owed.add(response)
     response.on('close', () => this.#settle(request.socket, connection, response))

@@ -23,8 +23,6 @@ const exporting = /^(?:\/v1)?\/chats\/export\/?(?:\?|$)/
 export function shedding(next: RequestListener, options: SheddingOptions): RequestListener {
   const { draining, overload, refuse } = options
   return (request, response) => {
-    // It was hung up on while its requests were still being read.
-    if (request.socket.destroyed) return
     const admitted = overload.admits()
     const isLong = overload.share < 1 && exporting.test(request.url ?? '')
     const isShed = (!admitted || isLong) && !draining() && !alwaysAnswered.test(request.url ?? '')

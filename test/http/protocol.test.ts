@@ -265,17 +265,6 @@ t.test('a hundred pipelined requests are answered in order', async t => {
   t.equal(simulator.hits(), 1)
 })
 
-t.test('who pipelines more than 256 requests is hung up on, and nobody else', async t => {
-  const { url } = await startStack(t)
-  const short = 'GET /chats HTTP/1.1\r\nHost: x\r\n\r\n'
-  const { answers } = await converse(url, short.repeat(256), { answers: 256 })
-  t.equal(answers.length, 256)
-  const { answers: few, end } = await converse(url, short.repeat(1500))
-  t.ok(few.length <= 256, `${few.length} answers`)
-  t.equal(end, 'reset')
-  t.equal((await fetch(new URL('/healthz', url))).status, 200)
-})
-
 const afterthoughts = [
   { name: 'garbage', bytes: '@@@ garbage\r\n\r\n' },
   { name: 'a lot of garbage', bytes: '\x16\x03\x01'.repeat(100_000) },
