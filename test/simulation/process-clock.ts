@@ -12,12 +12,17 @@ export class ProcessClock implements Clock {
   /** What fell due while the process was suspended, in order. */
   #missed: (() => void)[] | undefined
 
-  constructor(world: FakeClock) {
+  readonly #readingMs: number
+  #readings = 0
+
+  /** @param readingMs time that goes on between two readings of one moment, as on a real clock */
+  constructor(world: FakeClock, readingMs = 0) {
     this.#world = world
+    this.#readingMs = readingMs
   }
 
   now(): number {
-    return this.#world.now()
+    return this.#world.now() + this.#readingMs * this.#readings++
   }
 
   wall(): number {

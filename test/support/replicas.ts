@@ -23,6 +23,8 @@ export interface ReplicasOptions {
   readonly windowMs?: number
   readonly timeoutMs?: number
   readonly graceMs?: number
+  /** Time that passes from one reading of the clock to the next; none by default. */
+  readonly readingMs?: number
   readonly concurrency?: number
   readonly teams?: ReadonlyMap<string, number>
   /** How long the upstream takes. */
@@ -67,7 +69,14 @@ export class Replicas {
 
   constructor(redis: Redis, options: ReplicasOptions) {
     this.#options = {
-      ...{ limit: 12, windowMs: 6000, timeoutMs: 1000, graceMs: 20_000, concurrency: 64 },
+      ...{
+        limit: 12,
+        windowMs: 6000,
+        timeoutMs: 1000,
+        graceMs: 20_000,
+        concurrency: 64,
+        readingMs: 0
+      },
       ...{ teams: new Map([['blue', 1]]), latencyMs: () => 100 },
       ...options
     }
@@ -78,7 +87,7 @@ export class Replicas {
   start(name: string, journal: Journal = noJournal): Replica {
     const { concurrency, fate, graceMs, latencyMs, limit, teams, timeoutMs, windowMs } =
       this.#options
-    const process = new ProcessClock(this.clock)
+    const process = new ProcessClock(this.clock, this.#options.readingMs)
     const identity = this.#identityOf(name)
     const store = new VirtualStore({
       ...{ server: this.server, clock: process },
