@@ -220,7 +220,10 @@ export class Brake {
       case 'cut-off':
         return say('budget_exhausted', 'The store that the replicas share is out of reach')
       case 'held':
-        return say('budget_exhausted', 'It is not known what an earlier process sent')
+        return say(
+          'budget_exhausted',
+          'It is not known what an earlier process sent, or who is silent sends'
+        )
       case 'open': {
         const detail = `No call to HelpCrunch is free before the deadline, and ${waiting} wait already`
         return say('budget_exhausted', detail)

@@ -15,7 +15,7 @@ import type { Answer, News, Timed, Wishes } from './shared-ledger.ts'
 /** So soon after a loss it is worth waiting for the store rather than refusing callers. */
 const hopeMs = 3000
 
-/** Nobody who is refused is sent away for longer because of the store. */
+/** Nobody who is refused is sent away for longer because of the store, or of who is not heard of. */
 const longestAwayMs = 60_000
 
 export class SharedBudget implements Budget, Party {
@@ -175,14 +175,15 @@ export class SharedBudget implements Budget, Party {
   }
 
   #expectJoined(now: number): Expectation {
-    const size = this.#answer?.size ?? 0
+    const size = Math.max(this.#answer?.size ?? 0, 0)
     const from = Math.max(this.#heldUntil, now)
     return {
       limit: at => (at >= from ? size : 0),
       hindrance: 'held',
       nextChangeAt: at => (from > at ? from : Infinity),
       turns: (this.#answer?.waiting ?? 0) + 1,
-      knownForMs: Infinity
+      // All is set aside for who is silent, and may be back at any moment.
+      knownForMs: size > 0 ? Infinity : longestAwayMs
     }
   }
 

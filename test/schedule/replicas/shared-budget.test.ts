@@ -60,6 +60,31 @@ t.test('who is refused without the store comes back after as long as it was away
   }
 })
 
+t.test('while all is set aside for a silent replica, nobody is sent away for long', async t => {
+  const replicas = await openReplicas(t, { limit: 4 })
+  const { clock } = replicas
+  const first = replicas.start('first')
+  await clock.advance(startMs)
+  // It has not heard yet that it has to share.
+  first.process.suspend()
+  const one = replicas.start('one')
+  await clock.advance(5000)
+  one.ask({ waitMs: 5000 })
+  await clock.advance(5000)
+  t.same(
+    [replicas.arrivals.length, one.outcomes, one.schedule.report().mode],
+    [0, ['budget_exhausted'], 'held']
+  )
+  const asking = { team: 'blue', priorities: ['interactive'], deadline: clock.now() } as const
+  const [told] = one.schedule.foresee(asking)
+  t.equal(told && 'refusal' in told && told.refusal.retryAfterMs, 60_000)
+  first.process.resume()
+  await clock.advance(startMs)
+  one.ask()
+  await clock.advance(500)
+  t.equal(one.outcomes.at(-1), 'ok')
+})
+
 t.test('the limit is one for all, and whoever asks gets it', async t => {
   const replicas = await openReplicas(t, { limit: 12 })
   const [one, two] = (await joined(replicas, ['one', 'two'])) as [Replica, Replica]
