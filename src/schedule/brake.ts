@@ -222,7 +222,7 @@ export class Brake {
       case 'held':
         return say(
           'budget_exhausted',
-          'It is not known what an earlier process sent, or who is silent sends'
+          'It is not known what an earlier process sent, or a silent replica sends'
         )
       case 'open': {
         const detail = `No call to HelpCrunch is free before the deadline, and ${waiting} wait already`
