@@ -4,28 +4,19 @@
  */
 
 import { systemClock } from '../src/clock.ts'
-import type { Chronicle } from './chronicle.ts'
 import { shutdownGraceMs } from './conditions.ts'
 import type { Ending } from './instance.ts'
 import { leaksBelow } from './leaks.ts'
-import type { Pressure } from './pressure.ts'
 import type { Site } from './site.ts'
+import type { WatchOptions } from './watch.ts'
 
 /** By instance. */
 export type Endings = Readonly<Record<string, Ending>>
 
-interface DrainOptions {
-  readonly site: Site
-  readonly chronicle: Chronicle
-  readonly pressure: Pick<Pressure, 'lostMs'>
-  readonly tell: (line: string) => void
-  readonly onBroken: (what: string) => void
-}
-
 const marginMs = 1500
 
 /** Whoever finds nobody is excused from then on; whoever had begun to be answered is not. */
-export async function drain(options: DrainOptions): Promise<Endings> {
+export async function drain(options: WatchOptions): Promise<Endings> {
   const { chronicle, onBroken, pressure, site, tell } = options
   const from = systemClock.now()
   tell('SIGTERM')

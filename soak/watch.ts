@@ -12,7 +12,8 @@ import { doubtMs } from './outside-troubles.ts'
 import type { Pressure } from './pressure.ts'
 import type { Site } from './site.ts'
 
-interface WatchOptions {
+/** What is watched, by what else it is judged, and who is told. */
+export interface WatchOptions {
   readonly site: Site
   readonly chronicle: Chronicle
   readonly pressure: Pick<Pressure, 'lostMs'>

@@ -128,7 +128,7 @@ t.test('a caller who left before asking starts nothing and disturbs nobody', asy
   t.equal(await caller.result, 'landed')
 })
 
-t.test('a flight may be sent as long as any of its waiters still has time', async t => {
+t.test('a flight may be sent while any of its waiters still has time', async t => {
   const [flights, sends] = [new Flights<string>(new FakeClock()), new Sends()]
   callerOf(flights, sends, { deadline: 10 })
   const { need } = sends.last

@@ -222,7 +222,7 @@ class Judge {
     return until - this.#asked.end
   }
 
-  /** When it was, before the request, as far as any answer from it has to know. */
+  /** The instants before the request at which it was: an answer from it has to know of these. */
   #invalidated(page: Landed): number[] {
     const { start } = this.#asked
     const sort = /[?&]sort=([^&]*)/.exec(this.#list)?.[1] ?? ''
