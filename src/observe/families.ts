@@ -3,7 +3,8 @@
  * have. Names end in their units; durations are seconds.
  */
 
-import type { BrakeMode, ReplicasReport, ScheduleReport } from '../ports.ts'
+import type { BrakeMode } from '../ports.ts'
+import type { ReplicasReport, ScheduleReport } from '../reports.ts'
 import type { Figures } from './figures.ts'
 import type { Histogram } from './histogram.ts'
 import { type Answers, isSaved } from './requests.ts'

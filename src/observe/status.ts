@@ -5,13 +5,8 @@
 
 import { type Clock, toIsoDate } from '../clock.ts'
 import type { ErrorCode } from '../errors.ts'
-import type {
-  EvictionReason,
-  ExportReport,
-  Priority,
-  ReplicasReport,
-  ScheduleReport
-} from '../ports.ts'
+import type { EvictionReason, Priority } from '../ports.ts'
+import type { ExportReport, ReplicasReport, ScheduleReport } from '../reports.ts'
 import type { Failure } from './attempts.ts'
 import type { Audit } from './audit.ts'
 import type { Figures } from './figures.ts'

@@ -16,7 +16,7 @@
  */
 
 import { type ErrorCode, ServiceError } from '../errors.ts'
-import type { ScheduleReport } from '../ports.ts'
+import type { ScheduleReport } from '../reports.ts'
 import type { Bounds } from './reserves.ts'
 
 export interface BrakeOptions {

@@ -4,7 +4,8 @@
  * before it sends and tells what became of each call, and need not know which of the two it has.
  */
 
-import type { Priority, ReplicasReport } from '../ports.ts'
+import type { Priority } from '../ports.ts'
+import type { ReplicasReport } from '../reports.ts'
 import type { Elsewhere, HeldSlot } from './ledger.ts'
 
 /**

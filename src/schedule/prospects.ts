@@ -5,7 +5,8 @@
 
 import type { Clock } from '../clock.ts'
 import type { ServiceError } from '../errors.ts'
-import type { CallProspect, Prospect, ScheduleReport } from '../ports.ts'
+import type { CallProspect, Prospect } from '../ports.ts'
+import type { ScheduleReport } from '../reports.ts'
 import { canMake } from './admission.ts'
 import type { Budget } from './budget.ts'
 import { estimateFreeAt, estimateSendAt, type Outlook } from './estimate.ts'

@@ -17,9 +17,9 @@ import {
   type Need,
   type Priority,
   type Reply,
-  type ScheduleReport,
   slackMs
 } from '../ports.ts'
+import type { ScheduleReport } from '../reports.ts'
 import { type Budget, type Spender, unshared } from './budget.ts'
 import { FairQueue, type Turn } from './fair-queue.ts'
 import type { Asking } from './foreseen-calls.ts'

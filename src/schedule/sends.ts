@@ -5,7 +5,8 @@
  */
 
 import { ServiceError } from '../errors.ts'
-import type { Emit, Priority, ScheduleReport } from '../ports.ts'
+import type { Emit, Priority } from '../ports.ts'
+import type { ScheduleReport } from '../reports.ts'
 import { Brake, type BrakeView } from './brake.ts'
 import { type Budget, type Level, unshared } from './budget.ts'
 import type { Journal } from './journal.ts'

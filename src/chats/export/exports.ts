@@ -6,7 +6,8 @@
 
 import type { Clock } from '../../clock.ts'
 import { ServiceError } from '../../errors.ts'
-import type { ExportReport, Need, Send } from '../../ports.ts'
+import type { Need, Send } from '../../ports.ts'
+import type { ExportReport } from '../../reports.ts'
 import type { Summary } from './formats.ts'
 import { type BulkSupply, callsFor, callsLeft, durationMs } from './plan.ts'
 import { type ExportQuery, placeOf } from './query.ts'

@@ -5,7 +5,7 @@
  */
 
 import type { Clock } from '../../clock.ts'
-import type { ReplicasReport } from '../../ports.ts'
+import type { ReplicasReport } from '../../reports.ts'
 import type { Budget, Expectation, Level, Spender } from '../budget.ts'
 import { guardMs, nothingElsewhere } from '../ledger.ts'
 import { Grants } from './grants.ts'
