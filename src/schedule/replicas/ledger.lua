@@ -376,11 +376,13 @@ local function reportOf(members)
   return report, waiting
 end
 
--- By team, how many slots it holds on other replicas.
+-- By team, how many slots it holds on other replicas. Of a silent one that is what it was when it
+-- was last heard: with that every team would seem to hold more than its share of what is left, and
+-- the end of the window would be closed to all of them.
 local function teamsOfOthers(members)
   local teams = {}
   for id, member in pairs(members) do
-    if id ~= request.id then
+    if id ~= request.id and not isSilent(member) then
       for team, held in pairs(take(member.teams)) do teams[team] = (teams[team] or 0) + held end
     end
   end

@@ -88,6 +88,27 @@ t.test('the others get the whole when its grace is certainly over', async t => {
   t.ok(mostInAnyWindow(house) <= limit)
 })
 
+t.test('the others use all that is not set aside, whichever teams its calls were of', async t => {
+  const teams = new Map([
+    ['blue', 1],
+    ['green', 1]
+  ])
+  const replicas = await openReplicas(t, { limit: 48, windowMs, teams })
+  const [one, two] = [replicas.start('one'), replicas.start('two')]
+  const ask = (replica: Replica, count: number) => {
+    for (const team of teams.keys()) for (let call = 0; call < count; call++) replica.ask({ team })
+  }
+  await replicas.clock.advance(windowMs)
+  ask(one, 12)
+  await replicas.clock.advance(1500)
+  one.store.canAsk = false
+  // Silent, and the calls that it had made are out of the window.
+  await replicas.clock.advance(silentMs + leaseMs + windowMs)
+  ask(two, 48)
+  await replicas.clock.advance(1000)
+  t.equal(replicas.arrivals.filter(({ replica }) => replica === 'two').length, 24)
+})
+
 t.test('it returns to the others at once when the store is back', async t => {
   const house = await openHouse(t)
   house.one.store.canAsk = false
