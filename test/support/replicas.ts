@@ -64,6 +64,8 @@ export class Replicas {
   readonly clock = new FakeClock()
   readonly server: VirtualServer
   readonly arrivals: Arrival[] = []
+  /** What they all wrote into their logs. */
+  readonly warnings: string[] = []
   readonly #options: Required<Omit<ReplicasOptions, 'fate'>> & Pick<ReplicasOptions, 'fate'>
   readonly #identities = new Map<string, Identity>()
 
@@ -95,7 +97,7 @@ export class Replicas {
     })
     const budget = new SharedBudget({
       ...{ clock: process, store, identity, limit, windowMs, timeoutMs, graceMs },
-      ...{ knowsItsCalls: true, log: { info: () => {}, warn: () => {} } }
+      ...{ knowsItsCalls: true, log: { info: () => {}, warn: line => this.warnings.push(line) } }
     })
     let sending: Omit<Arrival, 'at'> = { replica: name, team: '', priority: 'bulk' }
     const schedule = new Schedule({

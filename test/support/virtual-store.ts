@@ -49,6 +49,11 @@ export class VirtualServer {
     if (keys.length > 0) await this.#redis.del(...keys)
   }
 
+  /** As when `maxmemory` is reached: whatever would take more of it is refused. */
+  async fill(): Promise<void> {
+    await this.clock.hold(this.#redis.config('SET', 'maxmemory', '1'))
+  }
+
   /** Somebody else does something to a key of ours. */
   async meddle(command: string, name: string, ...args: string[]): Promise<void> {
     await this.#redis.call(command, `${this.namespace}${name}`, ...args)

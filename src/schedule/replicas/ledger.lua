@@ -206,6 +206,13 @@ local function take(list)
   return type(list) == 'table' and list or {}
 end
 
+-- To be called before anything else is written: a script that has written something may go on when
+-- the store's memory is full, and this ledger is too small to matter there. Else an exchange with
+-- something to tell would break off and one without would not.
+local function freeSlots()
+  redis.call('ZREMRANGEBYSCORE', SLOTS, '-inf', now)
+end
+
 local function firstFree()
   return redis.call('ZRANGE', SLOTS, 0, 0)[1]
 end
@@ -396,7 +403,7 @@ local function nextFreeMs(heldUntil, pausedUntil)
 end
 
 local function exchange(me, members, limit, windowMs)
-  redis.call('ZREMRANGEBYSCORE', SLOTS, '-inf', now)
+  freeSlots()
   local heldUntil, pausedUntil = metaNumber('heldUntil'), metaNumber('pausedUntil')
   local grants, isBehind = {}, false
   local size = math.min(sizeFor(members, limit), request.workingLimit)
@@ -465,6 +472,7 @@ local function join()
   local isSame = hasTypes() and redis.call('HGET', META, 'epoch') == request.former
   if not isWhole(isSame and request.seen or 0) then found()
   elseif redis.call('HGET', META, 'runId') ~= request.runId then found() end
+  freeSlots()
   account(redis.call('HGET', META, 'epoch'))
   local members = loadMembers()
   local me = { id = request.id, turn = metaNumber('turn'), nonce = request.nonce, seq = 0 }
@@ -490,6 +498,7 @@ local function sync()
   local me = asker(members)
   if not me then return refuse('member') end
   if request.seq <= me.seq then return refuse('late') end
+  freeSlots()
   me.seq = request.seq
   return attend(me, members, function(windowMs)
     settle(members, windowMs)
@@ -504,6 +513,7 @@ local function leave()
   local members = loadMembers()
   if not asker(members) then return refuse('member') end
   local _, windowMs = strictest(members)
+  freeSlots()
   settle(members, windowMs)
   release()
   redis.call('HDEL', MEMBERS, request.id)

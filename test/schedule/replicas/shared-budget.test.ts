@@ -147,6 +147,20 @@ t.test('what nobody wants any more when it is granted goes to others', async t =
   t.same(two.outcomes, ['ok', 'ok'])
 })
 
+t.test('a store that has no room for anything more keeps the ledger', async t => {
+  const replicas = await openReplicas(t, { limit: 4 })
+  const all = await joined(replicas, ['one', 'two'])
+  await replicas.server.fill()
+  replicas.warnings.length = 0
+  for (const replica of all) askTimes(replica, 6)
+  await replicas.clock.advance(3 * windowMs)
+  t.same(
+    all.flatMap(({ outcomes }) => outcomes),
+    Array(12).fill('ok')
+  )
+  t.same(replicas.warnings, [])
+})
+
 t.test('classes hold across replicas: the urgent one is next, whoever has it', async t => {
   const replicas = await openReplicas(t, { limit: 12 })
   const [one, two] = (await joined(replicas, ['one', 'two'])) as [Replica, Replica]
