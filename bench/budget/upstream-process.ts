@@ -22,10 +22,14 @@ export interface Ready {
 }
 
 export interface Report {
+  /** When it was made; as the arrivals. */
+  readonly at: number
   /** Monotonic milliseconds of this process, taken when the head of each request was parsed. */
   readonly arrivals: readonly number[]
   /** From then until the answer was handed over to the system; 0 if nothing was answered. */
   readonly meanLatencyMs: number
+  /** How many were. */
+  readonly answered: number
 }
 
 /** Of as many calls as are ever in flight together; they take in every sort and order. */
@@ -58,8 +62,10 @@ await warmUp()
 process.on('disconnect', () => process.exit())
 process.on('message', () => {
   const arrivals = simulator.arrivals().map(arrival => arrival.at)
-  const meanLatencyMs = answered.totalMs / Math.max(answered.count, 1)
-  process.send?.({ arrivals, meanLatencyMs } satisfies Report)
+  const { count, totalMs } = answered
+  const meanLatencyMs = totalMs / Math.max(count, 1)
+  const at = performance.now()
+  process.send?.({ at, arrivals, meanLatencyMs, answered: count } satisfies Report)
 })
 process.send?.({ baseUrl: simulator.baseUrl } satisfies Ready)
 

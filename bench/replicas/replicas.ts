@@ -12,6 +12,7 @@ import { startUpstream, type Upstream } from '../budget/upstream.ts'
 import type { Suite, SuiteOptions } from '../suite.ts'
 import { formatTable } from '../table.ts'
 import { Fleet } from './fleet.ts'
+import { meanLatencyBetween, percentOfRate } from './rate.ts'
 import { type Trouble, troubles } from './troubles.ts'
 
 interface Result {
@@ -33,13 +34,17 @@ const settleMs = 2 * windowMs
 
 export const replicas: Suite = async options => {
   const results: Result[] = []
-  for (const trouble of troubles) results.push(await suffer(trouble, options))
+  for (const trouble of chosen(options)) results.push(await suffer(trouble, options))
   const conditions = { limit, windowMs, latencyMs, jitterMs, concurrency, ...options }
   return {
     table: tableOf(results),
     results: { conditions, troubles: results },
     broken: results.flatMap(brokenBy)
   }
+}
+
+function chosen({ only }: SuiteOptions): readonly Trouble[] {
+  return troubles.filter(({ name }) => only?.some(part => name.includes(part)) ?? true)
 }
 
 async function suffer(trouble: Trouble, { seed, windows }: SuiteOptions): Promise<Result> {
@@ -66,14 +71,14 @@ async function observe(observation: Observation): Promise<Result> {
   const { fleet, random, trouble, upstream, windows } = observation
   await untilBusy(upstream)
   await sleep(settleMs)
-  const healthy = await rateOver(upstream, windows * windowMs)
+  const healthy = await rateOver(upstream, windows)
   const struckAt = performance.now()
   const before = (await upstream.report()).arrivals.length
   await trouble.befall(fleet, random)
   const lastingMs = performance.now() - struckAt
   const callsMeanwhile = (await upstream.report()).arrivals.length - before
   await sleep(recoveryWindows * windowMs)
-  const recovered = await rateOver(upstream, windows * windowMs)
+  const recovered = await rateOver(upstream, windows)
   const { arrivals } = await upstream.report()
   return {
     trouble: trouble.name,
@@ -94,14 +99,19 @@ async function untilBusy(upstream: Upstream): Promise<void> {
   throw new Error('no replica made a call within 30 s')
 }
 
-/** Percent of `limit × time / (window + mean latency)`, as bench/budget/measure.ts explains. */
-async function rateOver(upstream: Upstream, ms: number): Promise<number> {
-  const before = (await upstream.report()).arrivals.length
-  const from = performance.now()
-  await sleep(ms)
-  const { arrivals, meanLatencyMs } = await upstream.report()
-  const possible = (limit * (performance.now() - from)) / (windowMs + meanLatencyMs)
-  return (100 * (arrivals.length - before)) / possible
+/** Percent of the theoretical rate from now on; takes a turn more than is measured. */
+async function rateOver(upstream: Upstream, windows: number): Promise<number> {
+  const before = await upstream.report()
+  for (let leftMs = (windows + 1) * windowMs; ; ) {
+    await sleep(leftMs)
+    const after = await upstream.report()
+    // The latency of this time: machine and processes are slower while they start.
+    const turnMs = windowMs + meanLatencyBetween(before, after)
+    leftMs = before.at + (windows + 1) * turnMs - after.at
+    if (leftMs > 0) continue
+    const { arrivals } = after
+    return percentOfRate({ arrivals, from: before.at, limit, turnMs, turns: windows })
+  }
 }
 
 function tableOf(results: readonly Result[]): string {
