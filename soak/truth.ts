@@ -17,12 +17,15 @@ export interface Claim {
   readonly startedAt: number
   readonly endedAt: number
   readonly answer: Answered
-  /** How much longer than a call may take its answer can have been on its way. */
+  /** How much older than it says it may be. */
   readonly allowanceMs: number
 }
 
 /** `Age` is in whole seconds, rounded down. */
 const roundingMs = 1000
+
+/** What says that there is no such chat has no `Age`: it was fresh, or on its way. */
+const longestAbsentMs = Math.max(freshMs, upstreamTimeoutMs)
 
 /** How the cache came by an answer. */
 export type Source = 'hit' | 'stale' | 'forward'
@@ -38,8 +41,8 @@ export function falsehood(history: History, claim: Claim): string | undefined {
   const isAbsent = answer.status === 404
   if (isAbsent && codeOf(answer.body) !== 'chat_not_found') return 'a 404 of another kind'
   if (!isAbsent && answer.ageSeconds === undefined) return 'an answer without an age'
-  const ageMs = 1000 * (answer.ageSeconds ?? freshMs / 1000)
-  const from = startedAt - ageMs - roundingMs - upstreamTimeoutMs - allowanceMs
+  const ageMs = isAbsent ? longestAbsentMs : 1000 * (answer.ageSeconds ?? 0)
+  const from = startedAt - ageMs - roundingMs - allowanceMs
   const span = { from, to: endedAt }
   const isTrue = isAbsent
     ? wasAbsent(history, subject, span)

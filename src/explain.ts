@@ -196,7 +196,7 @@ function explainPage({ call, page }: Foreseen, now: number): ExplainedPage {
   return {
     key: keyOf(page.call),
     freshness,
-    ageSeconds: stored ? (now - stored.storedAt) / 1000 : null,
+    ageSeconds: stored ? (now - stored.requestedAt) / 1000 : null,
     ttlSeconds: stored ? (stored.freshUntil - now) / 1000 : null,
     from,
     isRefreshedBehind: isRefreshed,

@@ -96,7 +96,7 @@ export interface Stored<Value> {
   readonly value: Value
   /** Equal for responses with equal bytes to the same call, and for no others. */
   readonly version: number
-  /** When it was asked for, and when it arrived. */
+  /** When it was asked for, from which its age counts, and when it arrived. */
   readonly requestedAt: number
   readonly storedAt: number
   readonly freshUntil: number

@@ -1,6 +1,8 @@
 /**
  * Freshness as arithmetic on absolute instants (RFC 9111 section 4.2, RFC 5861): stored responses
  * say until when they are what, so asking is a comparison and nothing has to be kept up to date.
+ * All of it counts from when the call was sent: nobody knows of which moment its answer is, and it
+ * may be as old as that (section 4.2.3, `response_delay`).
  */
 
 import type { Conditions, Freshness, Need, Stored } from '../ports.ts'
@@ -48,7 +50,7 @@ export interface Arrival<Value> {
 export function stored<Value>(arrival: Arrival<Value>, lifetimes: Lifetimes): Stored<Value> {
   const { now, periodMs, random, requestedAt, value, version } = arrival
   const spread = 1 - jitterPart * random
-  const freshUntil = now + lifetimes.freshMs * spread
+  const freshUntil = requestedAt + lifetimes.freshMs * spread
   return {
     value,
     version,
@@ -58,13 +60,13 @@ export function stored<Value>(arrival: Arrival<Value>, lifetimes: Lifetimes): St
     revalidateUntil: freshUntil + lifetimes.staleWhileRevalidateMs,
     errorUntil: freshUntil + Math.max(lifetimes.staleWhileRevalidateMs, lifetimes.staleIfErrorMs),
     periodMs,
-    refreshAt: now + periodMs * spread
+    refreshAt: requestedAt + periodMs * spread
   }
 }
 
 /** The same response, if others stored it for longer than it would be here. */
 export function shortened<Value>(response: Stored<Value>, lifetimes: Lifetimes): Stored<Value> {
-  const freshUntil = Math.min(response.freshUntil, response.storedAt + lifetimes.freshMs)
+  const freshUntil = Math.min(response.freshUntil, response.requestedAt + lifetimes.freshMs)
   const errorMs = Math.max(lifetimes.staleWhileRevalidateMs, lifetimes.staleIfErrorMs)
   return {
     ...response,
@@ -101,12 +103,12 @@ export function usableOf<Value>(
 
 /** Whether a stored response is what the request asked for (RFC 9111 section 5.2.1). */
 export function satisfies(
-  { freshUntil, storedAt }: Stored<unknown>,
+  { freshUntil, requestedAt, storedAt }: Stored<unknown>,
   { maxAgeMs, maxStaleMs, minFreshMs, noCache, notBefore }: Conditions,
   now: number
 ): boolean {
   if (noCache || storedAt < (notBefore ?? -Infinity)) return false
-  if (maxAgeMs !== undefined && now - storedAt > maxAgeMs) return false
+  if (maxAgeMs !== undefined && now - requestedAt > maxAgeMs) return false
   // Who says how old does not want it stale, unless that is said as well (section 5.2.1.1).
   if (maxAgeMs !== undefined && maxStaleMs === undefined && now >= freshUntil) return false
   if (minFreshMs !== undefined && freshUntil - now < minFreshMs) return false

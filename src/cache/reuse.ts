@@ -83,8 +83,8 @@ export class Reuse {
   }
 
   /** Nobody should get chats as old as this while the budget idles. */
-  isOld({ storedAt, freshUntil }: Stored<Page>, now: number): boolean {
-    return now - storedAt > waitFromAge * (freshUntil - storedAt)
+  isOld({ freshUntil, requestedAt }: Stored<Page>, now: number): boolean {
+    return now - requestedAt > waitFromAge * (freshUntil - requestedAt)
   }
 
   /** Whether reading the page now sets off its refresh; while it is fresh, from idle budget. */

@@ -249,14 +249,14 @@ function answer(pages: readonly Found[], rendering: Rendering, now: number): Lis
   // Nearly all hits, and then there is nothing to combine.
   if (only && pages.length === 1) return answerOf(only, rendering, now)
   const stored = pages.map(page => page.stored)
-  const oldest = stored.reduce((best, page) => (page.storedAt < best.storedAt ? page : best))
+  const oldest = stored.reduce((best, page) => (page.requestedAt < best.requestedAt ? page : best))
   // Fresh as long as all parts are, counted from where the age is.
   const freshUntil = Math.min(...stored.map(page => page.freshUntil))
   const timing = longest(pages.flatMap(page => page.timing ?? []))
   return {
     rendering,
-    ageMs: now - oldest.storedAt,
-    lifetimeMs: freshUntil - oldest.storedAt,
+    ageMs: now - oldest.requestedAt,
+    lifetimeMs: freshUntil - oldest.requestedAt,
     status: combineCacheStatus(pages.map(page => page.status)),
     ...(timing && { timing })
   }
@@ -267,8 +267,8 @@ function answerOf(
   rendering: Rendering,
   now: number
 ): ListAnswer {
-  const { freshUntil, storedAt } = stored
-  const [ageMs, lifetimeMs] = [now - storedAt, freshUntil - storedAt]
+  const { freshUntil, requestedAt } = stored
+  const [ageMs, lifetimeMs] = [now - requestedAt, freshUntil - requestedAt]
   const answer = { rendering, ageMs, lifetimeMs, status, version: stored.version }
   return timing ? { ...answer, timing } : answer
 }

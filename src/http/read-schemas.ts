@@ -64,7 +64,10 @@ const freshnessHeaders = {
     Type.String(),
     'What the cache did (RFC 9211), e.g. helpcrunch-proxy; hit; ttl=12.'
   ),
-  Age: header(Type.Integer({ minimum: 0 }), 'Seconds since the oldest part of the answer arrived.'),
+  Age: header(
+    Type.Integer({ minimum: 0 }),
+    'Seconds since the oldest part of the answer was asked for.'
+  ),
   'Cache-Control': header(
     Type.String(),
     'private, max-age=<freshness lifetime>; max-age - Age remains.'

@@ -61,6 +61,24 @@ t.test('what is not stored is fetched, and stored', async t => {
   t.same(sent, [call])
 })
 
+t.test('how long it stays fresh counts from when its call was sent', async t => {
+  const { send } = counting()
+  const rig = cacheOn(async (call, need) => {
+    rig.clock.stall(4000)
+    const sentAt = rig.clock.now()
+    rig.clock.stall(7000)
+    return { ...(await send(call, need)), sentAt }
+  })
+  const { cache, clock } = rig
+  const landedAt = clock.now() + 11_000
+  const { stored } = await cache.fetch(call, needOf())
+  t.match(stored, { requestedAt: landedAt - 7000, storedAt: landedAt })
+  t.equal(stored.freshUntil, landedAt - 7000 + freshMs)
+  t.equal((await cache.fetch(call, needOf())).status.kind, 'hit')
+  const old = needOf({ conditions: { maxAgeMs: 6999 } })
+  t.match((await cache.fetch(call, old)).status, { kind: 'forward', reason: 'request' })
+})
+
 t.test('what is fresh costs no call and tells how long it stays so', async t => {
   const { send, sent } = counting()
   const { cache, clock } = cacheOn(send)

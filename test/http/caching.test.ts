@@ -71,6 +71,25 @@ for (const [what, rows] of Object.entries(cases)) {
   })
 }
 
+t.test('an answer is as old as its call: nobody knows of which moment it is', async t => {
+  const clock = new FakeClock()
+  const stack = await startStack(t, { clock, env: lasting })
+  const isSlow = () => {
+    clock.stall(7000)
+    return false
+  }
+  stack.simulator.fault({ kind: 'hang', match: isSlow })
+  const told = async () => {
+    const { headers } = await ask(stack)
+    return ['age', 'cache-control', 'cache-status'].map(name => headers.get(name))
+  }
+  const lifetime = 'private, max-age=30'
+  const fetched = 'helpcrunch-proxy; fwd=uri-miss; fwd-status=200; stored'
+  t.same(await told(), ['7', lifetime, fetched])
+  await clock.advance(3000)
+  t.same(await told(), ['10', lifetime, 'helpcrunch-proxy; hit; ttl=20'])
+})
+
 const promised = [
   ...['age', 'cache-control', 'cache-status', 'etag', 'link', 'ratelimit', 'ratelimit-policy'],
   ...['vary', 'x-content-type-options', 'x-request-id', 'x-total-count']

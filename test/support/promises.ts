@@ -1,7 +1,8 @@
 /**
  * What was promised of an answer, judged by brute force from the records of the calls: for each of
  * its pages there has to be a fetch that may still be shown, and a moment during that fetch at
- * which the upstream held exactly these chats. Knows nothing of how the cache decides.
+ * which the upstream held exactly these chats. How old it is counts from when the fetch began.
+ * Knows nothing of how the cache decides.
  */
 
 import { ServiceError } from '../../src/errors.ts'
@@ -93,7 +94,7 @@ class Judge {
     const pages = this.#indexes().map(index => this.#showable(index * pageSize))
     const all = parts.chats.length > 0 ? pages.flat() : [...pages.flat(), ...this.#ends()]
     const oldestAt = end - ageMs
-    if (!all.some(({ landedAt }) => landedAt === oldestAt)) return `no page is ${ageMs} ms old`
+    if (!all.some(({ sentAt }) => sentAt === oldestAt)) return `no page is ${ageMs} ms old`
     const newest = all.filter(page => this.#tells(page, parts)).map(({ landedAt }) => landedAt)
     if (newest.length === 0) return `no page that may be shown tells total ${parts.total}`
     const holders = pages.map(candidates => candidates.filter(page => this.#holds(page, parts)))
@@ -102,7 +103,7 @@ class Judge {
         holders.every((candidates, step) => {
           const inTime = candidates.filter(
             page =>
-              page.landedAt >= oldestAt &&
+              page.sentAt >= oldestAt &&
               page.landedAt <= newestAt &&
               remainsMs <= Math.max(this.#freshFor(page), 0)
           )
@@ -141,7 +142,7 @@ class Judge {
     const known = this.#landed.filter(
       page =>
         page.landedAt < start &&
-        start - page.landedAt < lifetimes.freshMs * (1 - jitterPart) &&
+        start - page.sentAt < lifetimes.freshMs * (1 - jitterPart) &&
         this.#invalidated(page).length === 0
     )
     const since = Math.min(...known.map(({ sentAt }) => sentAt))
@@ -189,7 +190,7 @@ class Judge {
   /** Whether a page that was there before this request may be its answer. */
   #maySee(page: Landed): boolean {
     const { conditions = {}, end, start } = this.#asked
-    const age = start - page.landedAt
+    const age = start - page.sentAt
     const { errorMs, freshMs, revalidateMs } = lifetimes
     const isCall = ({ offset }: Fetched['call']) =>
       offset >= page.offset && offset < page.offset + pageSize
@@ -203,7 +204,7 @@ class Judge {
     const { maxAgeMs = Infinity, maxStaleMs, minFreshMs = -Infinity, noCache } = conditions
     // A page that was invalidated again is as stale as that: only the last time is known.
     const staleFor =
-      start - Math.min(page.landedAt + freshMs, this.#invalidated(page).at(-1) ?? Infinity)
+      start - Math.min(page.sentAt + freshMs, this.#invalidated(page).at(-1) ?? Infinity)
     // Who says how old does not want it stale, unless that is said as well.
     const stalest = maxStaleMs ?? (maxAgeMs < Infinity ? 0 : Infinity)
     const asWished = !noCache && age <= maxAgeMs && staleFor <= -minFreshMs && staleFor <= stalest
@@ -215,10 +216,7 @@ class Judge {
 
   /** Milliseconds until it is no longer fresh; at or below 0 if it was invalidated. */
   #freshFor(page: Landed): number {
-    const until = Math.min(
-      page.landedAt + lifetimes.freshMs,
-      this.#invalidated(page)[0] ?? Infinity
-    )
+    const until = Math.min(page.sentAt + lifetimes.freshMs, this.#invalidated(page)[0] ?? Infinity)
     return until - this.#asked.end
   }
 
