@@ -7,11 +7,13 @@
 import { existsSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { startSimulator } from '../simulator/upstream.ts'
+import { checkProblem, read } from './support/answers.ts'
 import { type Child, type Environment, startReadyChild, until } from './support/children.ts'
 import { apiKey, tokens } from './support/stack.ts'
 
 const limit = 30
 const windowSeconds = 3
+const asBlue = { headers: { authorization: `Bearer ${tokens.blue}` } }
 
 interface Site {
   readonly hits: () => number
@@ -111,13 +113,43 @@ t.test(
     // A directory that cannot be made; where there is a /proc, one that Node would try to make forever.
     const nowhere = existsSync('/proc/self') ? '/proc/nope' : '/dev/null/nope'
     for (const instance of ['the first', 'the second']) {
-      const child = await site.start(undefined, { STATE_DIR: nowhere })
+      // Nobody gets as far as the end of that window.
+      const env = { STATE_DIR: nowhere, UPSTREAM_WINDOW_SECONDS: '600' }
+      const child = await site.start(undefined, env)
       await until(() => child.stdout().includes('\n'))
       const warnings = child.stdout().trim().split('\n')
       t.equal(warnings.length, 1, instance)
       t.match(warnings[0], /journal cannot be written \(ENO\w+\); no call is sent/)
       t.match(warnings[0], /cannot be locked: see that no other instance uses it/)
+      const answer = await read(fetch(`${child.url}/chats`, asBlue))
+      checkProblem(t, answer, { status: 503, code: 'budget_exhausted' }, 'for the first window')
     }
     t.equal(site.hits(), 0)
+    const soon = { STATE_DIR: nowhere, UPSTREAM_TIMEOUT_SECONDS: '1' }
+    const { url } = await site.start(undefined, soon)
+    t.equal((await read(fetch(`${url}/chats`, asBlue))).status, 200, 'and then as ever')
   }
 )
+
+t.test('one that takes over while the one before it still ends goes on with its count', async t => {
+  const site = await openSite(t)
+  let child = await site.start()
+  const load = saturate(t, () => child.url, 20)
+  for (let deploy = 0; deploy < 3; deploy++) {
+    const before = site.hits()
+    await until(() => site.hits() >= before + limit * 0.6)
+    const old = child
+    old.process.kill('SIGTERM')
+    // As a supervisor does that does not wait: again until it is let in.
+    await until(async () => {
+      const next = await site.start(old.folder).catch(() => undefined)
+      child = next ?? child
+      return next !== undefined
+    })
+    t.same(await old.ended, { code: 0, signal: null })
+  }
+  const before = site.hits()
+  await until(() => site.hits() >= before + limit * 0.6)
+  load.stop()
+  t.ok(site.largestWindow() <= limit, `${site.largestWindow()} in the fullest window`)
+})

@@ -136,12 +136,11 @@ t.test('D20 (P2): bytes that are no UTF-8 are refused, not mended', async t => {
   const bad = [[0xe9], [0xff], [0xc0, 0xaf], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80]]
   for (const bytes of bad) {
     const { answer, next } = await exchange(text(bytes))
-    if (answer.status === 502) checkProblem(t, answer, invalid)
-    else t.ok(Buffer.from(answer.body, 'latin1').length > 0)
+    checkProblem(t, answer, invalid)
     t.equal(next.status, 200)
   }
   const { answer } = await exchange(Buffer.from('\ufeff{"data":[],"meta":{"total":0}}'))
-  t.ok([200, 502].includes(answer.status), `a mark is ${answer.status}`)
+  checkProblem(t, answer, invalid, 'a mark is no JSON either (RFC 8259 section 8.1)')
 })
 
 t.test('D8 (P1): a rejection is passed on with its entries, and never kept', async t => {

@@ -157,22 +157,48 @@ t.test('when the last one has left, no call is made', async t => {
   t.equal(simulator.hits(), 2)
 })
 
-t.test('a failure is shared by those who wait, and tried again for the next', async t => {
-  const { gather, settle, simulator } = await startGathering(t)
-  simulator.faultAll({ kind: 'status', status: 500 })
-  const asked = await gather(50, '/chats?limit=1')
-  await settle(asked)
-  const answers = await Promise.all(asked.map(read))
-  for (const answer of answers) checkProblem(t, answer, { status: 502, code: 'upstream_error' })
-  const calls = simulator.hits()
-  t.ok(calls <= 3, `${calls} calls for one question of 50`)
+/** What is answered to one question, and how often that is asked. */
+const failures = { 500: 1, 503: 2 }
 
-  simulator.faultAll(undefined)
-  const next = await gather(1, '/chats?limit=1')
-  await settle(next)
-  t.equal((await read(next[0] as Promise<Response>)).status, 200)
-  t.equal(simulator.hits(), calls + 1)
-})
+for (const [status, calls] of Object.entries(failures)) {
+  t.test(`a ${status} is shared by those who wait, and tried again for the next`, async t => {
+    const { gather, settle, simulator } = await startGathering(t)
+    simulator.faultAll({ kind: 'status', status: Number(status) })
+    const asked = await gather(50, '/chats?limit=1')
+    await settle(asked)
+    const answers = await Promise.all(asked.map(read))
+    for (const answer of answers) checkProblem(t, answer, { status: 502, code: 'upstream_error' })
+    t.equal(simulator.hits() - 1, calls, 'calls for one question of 50')
+
+    simulator.faultAll(undefined)
+    const next = await gather(1, '/chats?limit=1')
+    await settle(next)
+    t.equal((await read(next[0] as Promise<Response>)).status, 200)
+    t.equal(simulator.hits() - 1, calls + 1)
+  })
+}
+
+const windows = { 'one that may be shown while it is refreshed': '60', 'one that may not': '0' }
+
+for (const [name, seconds] of Object.entries(windows)) {
+  t.test(`200 callers of a page that is over, ${name}, make one call`, async t => {
+    const clock = new FakeClock()
+    const env = { CACHE_STALE_WHILE_REVALIDATE_SECONDS: seconds, CACHE_REFRESH_AHEAD: 'false' }
+    const { get, simulator } = await startStack(t, { clock, env })
+    const old = await read(get('/chats?limit=20'))
+    await clock.advance(31_000)
+    simulator.store.create()
+    simulator.fault({ kind: 'delay', ms: 500 })
+    const asked = Array.from({ length: 200 }, () => read(get('/chats?limit=20')))
+    const answers = await Promise.all(asked)
+    t.same([...new Set(answers.map(({ status }) => status))], [200])
+    const bodies = [...new Set(answers.map(({ body }) => body))]
+    if (seconds === '0') t.equal(bodies.includes(old.body), false, 'all waited for the new one')
+    else t.equal(bodies[0], old.body, 'nobody waits')
+    t.ok(bodies.length <= 2)
+    t.equal(simulator.hits(), 2)
+  })
+}
 
 t.test('different questions do not wait for each other', async t => {
   const { get, simulator } = await startStack(t, { upstream: { latencyMs: 20 } })
