@@ -291,19 +291,29 @@ t.test('readiness turns red first, while requests are still taken', async t => {
 })
 
 t.test('a second signal exits at once, whatever still runs', async t => {
+  for (const signals of [
+    ['SIGTERM', 'SIGTERM'],
+    ['SIGTERM', 'SIGINT'],
+    ['SIGINT', 'SIGINT']
+  ] as const) {
+    await endTwice(t, signals)
+  }
+})
+
+async function endTwice(t: Test, [first, second]: readonly NodeJS.Signals[]): Promise<void> {
   const env = { SHUTDOWN_GRACE_SECONDS: '600', UPSTREAM_TIMEOUT_SECONDS: '600' }
   const { url, process: child, ended, simulator, stdout } = await startPair(t, env)
   simulator.faultAll({ kind: 'hang' })
   const asked = fetch(`${url}/chats`, asBlue).catch(() => {})
   await until(() => simulator.hits() === 1)
-  child.kill('SIGTERM')
+  child.kill(first)
   await until(() => stdout().includes('shutting down'))
-  child.kill('SIGTERM')
+  child.kill(second)
   t.same(await ended, { code: 1, signal: null }, 'by itself, and not as if all were well')
   await asked
   const told = lines(stdout()).map(line => JSON.parse(line).msg)
   t.equal(told.at(-1), 'exiting at once', 'the log is whole')
-})
+}
 
 t.test('who still waits for HelpCrunch at the end of the grace is refused in words', async t => {
   const env = {

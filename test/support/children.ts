@@ -45,6 +45,12 @@ export async function startLimitedChild(t: Test, env: Environment, openFiles: nu
   return untilReady(await launch(t, ['/bin/sh', '-c', limited, process.execPath, main], env))
 }
 
+/** The same, once it answers, where its log goes into a file. */
+export async function startLoggingChild(t: Test, env: Environment, file: string) {
+  const logging = `exec "$0" "$1" > ${file}`
+  return untilReady(await launch(t, ['/bin/sh', '-c', logging, process.execPath, main], env))
+}
+
 async function launch(
   t: Test,
   [command = '', ...args]: readonly string[],
