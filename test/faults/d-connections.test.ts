@@ -5,7 +5,7 @@
 
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { createServer as createTlsServer } from 'node:tls'
 import t, { type Test } from 'tap'
@@ -58,6 +58,61 @@ t.test('D15 (P2): a name that does not exist', aside, async t => {
   const { detail } = checkProblem(t, await service.get('/chats'), unreachable)
   t.match(detail, /host name/)
   t.equal(await counted(service), 0)
+})
+
+/**
+ * The name `upstream.test` is looked up as a file says that the test writes: an address, or an
+ * error's code, and how long that takes. Everything else of the process is as it is.
+ */
+const lookup = (file: string) => ({
+  NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(`
+    import dns from 'node:dns'
+    import { readFileSync } from 'node:fs'
+    const { lookup } = dns
+    dns.lookup = (name, options, done) => {
+      if (name !== 'upstream.test') return lookup(name, options, done)
+      const [address, ms] = readFileSync('${file}', 'utf8').split(' ')
+      const found = /^\\d/.test(address)
+      const failure = found ? null : Object.assign(new Error(address), { code: address })
+      const all = [{ address, family: 4 }]
+      setTimeout(() => options.all ? done(failure, all) : done(failure, address, 4), Number(ms))
+    }`)}`
+})
+
+t.test('D15 (P2): a name that is slow to be found, is gone, and is elsewhere', aside, async t => {
+  const file = join(await emptyFolder(t), 'hosts')
+  const found = (address: string, ms = 0) => writeFile(file, `${address} ${ms}`)
+  await found('127.0.0.1')
+  const answering = (total: number) => (socket: Socket) => {
+    const chats = Array.from({ length: total }, (_, index) => `{"id":${index + 1}}`)
+    const body = `{"data":[${chats}],"meta":{"total":${total}}}`
+    socket.write(rawResponse(body, ['Connection: close']))
+  }
+  const here = await startRawUpstream(t, answering(1))
+  const there = createServer(socket => {
+    socket.on('error', () => {})
+    socket.on('data', () => answering(2)(socket))
+  })
+  there.listen(here.port, '127.0.0.2')
+  await once(there, 'listening')
+  t.teardown(() => there.close())
+  const service = await startService(t, {
+    baseUrl: `http://upstream.test:${here.port}/v1`,
+    env: { ...lookup(file), UPSTREAM_TIMEOUT_SECONDS: '2', CACHE_FRESH_SECONDS: '0' }
+  })
+  const lists = ['createdAt', 'closedAt', 'lastMessageAt', 'lastCustomerMessageAt']
+  const ask = (list = 0) => service.get(`/chats?sort=chats.${lists[list]}&order=asc`)
+  const total = async () => (await ask()).headers.get('x-total-count')
+  t.equal(await total(), '1')
+  await found('127.0.0.1', 30_000)
+  checkProblem(t, await ask(1), late, 'a name that nobody tells in time')
+  await found('EAI_AGAIN')
+  checkProblem(t, await ask(2), unreachable, 'a name that cannot be told')
+  t.equal(await counted(service), 1, 'what never left is not counted')
+  await found('127.0.0.2', 100)
+  await service.operator('/cache', { method: 'DELETE' })
+  t.equal(await total(), '2')
+  t.equal(here.requests.length, 1, 'the old address is not asked any more')
 })
 
 /** What the service says of a server with this certificate, if it is told to trust it or not. */
