@@ -20,6 +20,7 @@ import { explainQuery } from './explain-query.ts'
 import { guard } from './guards.ts'
 import { prefersOpenMetrics } from './open-metrics.ts'
 import { contentPolicy, pageRoutes } from './page-files.ts'
+import { onParserError } from './parser-errors.ts'
 
 export interface AdminOptions {
   readonly config: Config
@@ -61,6 +62,7 @@ export function createAdminApp({
     frameworkErrors: (error, request, reply) => {
       sendProblem(request, reply.headers(headers), toServiceError(error))
     },
+    clientErrorHandler: onParserError(headers),
     // Operators may watch until the end, and not longer.
     forceCloseConnections: true
   }) as unknown as FastifyInstance

@@ -167,6 +167,22 @@ const rows: readonly Row[] = [
   {
     row: 'C3',
     priority: 1,
+    case: 'what the parser refuses of operators',
+    play: async (t, service) => {
+      const tooLarge = refused({ status: 431, code: 'headers_too_large' })
+      const bad: readonly (readonly [Sent, Demand])[] = [
+        // The last one has no Host, which their guard refuses.
+        ...unparsable.slice(0, -1).map(one => [one, ended] as const),
+        [sent(`GET / HTTP/1.1\r\nX: ${'a'.repeat(20_000)}\r\n\r\n`), tooLarge]
+      ]
+      for (const [{ bytes, name }, demanded] of bad) {
+        demanded(t, await service.send(bytes, {}, service.adminUrl), name.slice(0, 60))
+      }
+    }
+  },
+  {
+    row: 'C3',
+    priority: 1,
     case: 'a request hidden in another',
     send: smugglers,
     demanded: (t, { answers }, name) => {
