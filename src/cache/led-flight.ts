@@ -1,36 +1,38 @@
 /**
- * A flight that this replica leads for all: says that it lives, when its call has left and when it
- * stands in line again, and calls it off before it leaves if another one leads by now.
+ * A flight that this replica leads for all: says when its call has left and when it stands in line
+ * again, and calls it off before it leaves if another one leads by now.
  */
 
-import type { Clock, Timer } from '../clock.ts'
 import type { ServiceError } from '../errors.ts'
 import type { Need } from '../ports.ts'
 import { again } from './flight-messages.ts'
-import { type Lease, renewEveryMs, type SharedPages } from './shared-pages.ts'
+import type { LeaseRenewals, Led } from './lease-renewals.ts'
+import type { HeldLease, Lease, SharedPages } from './shared-pages.ts'
 
 export interface LedFlightOptions {
-  readonly clock: Clock
   readonly pages: SharedPages
+  readonly renewals: LeaseRenewals
 }
 
-export class LedFlight {
+export class LedFlight implements Led {
   readonly need: Need
   readonly #taken = new AbortController()
-  readonly #lease: Lease
   readonly #options: LedFlightOptions
-  #timer: Timer | undefined
-  #isSent = false
+  #lease: HeldLease
 
   constructor(need: Need, lease: Lease, options: LedFlightOptions) {
-    this.#lease = lease
+    this.#lease = { ...lease, isSent: false }
     this.#options = options
     const signal = AbortSignal.any([need.signal, this.#taken.signal])
     this.need = observed(need, signal, {
       sent: () => this.#hold(true, `sent ${lease.id}`),
       repeated: failure => this.#hold(false, again(lease.id, failure))
     })
-    this.#renewLater()
+    options.renewals.add(this)
+  }
+
+  get lease(): HeldLease {
+    return this.#lease
   }
 
   get isTaken(): boolean {
@@ -38,28 +40,21 @@ export class LedFlight {
   }
 
   heard(message: string): void {
-    if (message === `taken ${this.#lease.id} ${this.#lease.token}`) this.#makeWay()
+    if (message === `taken ${this.#lease.id} ${this.#lease.token}`) this.makeWay()
   }
 
   end(): void {
-    this.#timer?.cancel()
+    this.#options.renewals.delete(this)
   }
 
-  #makeWay(): void {
-    if (!this.#isSent) this.#taken.abort(new Error('another flight took over'))
+  makeWay(): void {
+    if (!this.#lease.isSent) this.#taken.abort(new Error('another flight took over'))
   }
 
-  #renewLater(): void {
-    this.#timer = this.#options.clock.after(renewEveryMs, () => {
-      this.#hold(this.#isSent)
-      this.#renewLater()
-    })
-  }
-
-  #hold(isSent: boolean, says?: string): void {
-    this.#isSent = isSent
-    const holding = this.#options.pages.hold(this.#lease, isSent, says)
-    holding.then(isOurs => isOurs || this.#makeWay()).catch(() => {})
+  #hold(isSent: boolean, says: string): void {
+    this.#lease = { ...this.#lease, isSent }
+    const holding = this.#options.pages.hold([this.#lease], says)
+    holding.then(([isOurs]) => isOurs || this.makeWay()).catch(() => {})
   }
 }
 

@@ -24,6 +24,7 @@ import type { Need, Stored } from '../ports.ts'
 import { endOf, failureIn, free } from './flight-messages.ts'
 import { FollowedCall, type Late } from './followed-call.ts'
 import type { Landed } from './found.ts'
+import { LeaseRenewals } from './lease-renewals.ts'
 import { LedFlight } from './led-flight.ts'
 import type { Link } from './shared-link.ts'
 import type { Approach, Foreign, Lease, SharedPages, Urgency } from './shared-pages.ts'
@@ -52,11 +53,13 @@ type Held = Extract<Approach, { kind: 'held' }>
 
 export class SharedFlights {
   readonly #options: SharedFlightsOptions
+  readonly #renewals: LeaseRenewals
   /** Who waits to hear of which page. */
   readonly #ears = new Map<string, Set<(message: string) => void>>()
 
   constructor(options: SharedFlightsOptions) {
     this.#options = options
+    this.#renewals = new LeaseRenewals(options.clock, options.pages)
     options.link.listen(message => this.#heard(message))
   }
 
@@ -111,7 +114,7 @@ export class SharedFlights {
   /** Undefined if somebody more urgent has taken it over. */
   async #lead(key: string, need: Need, lease: Lease, cargo: Cargo): Promise<Landed | undefined> {
     const { link, pages } = this.#options
-    const flight = new LedFlight(need, lease, this.#options)
+    const flight = new LedFlight(need, lease, { pages, renewals: this.#renewals })
     const stopListening = this.#listen(lease.id, message => flight.heard(message))
     try {
       const landed = await cargo.call(flight.need)

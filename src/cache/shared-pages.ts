@@ -39,6 +39,11 @@ export interface Lease {
   readonly urgency: Urgency
 }
 
+export interface HeldLease extends Lease {
+  /** Whether the call has left that it is for. */
+  readonly isSent: boolean
+}
+
 export interface SharedPagesOptions {
   readonly store: SharedStore
   readonly clock: Clock
@@ -49,9 +54,8 @@ export interface SharedPagesOptions {
   readonly warn: (message: string) => void
 }
 
-/** A holder that is gone is succeeded after this; it says three times in this that it is not. */
+/** A holder that is gone is succeeded after this. */
 export const leaseMs = 1000
-export const renewEveryMs = 300
 
 /** A larger page, compressed, is not shared. */
 const largestBytes = 4 * 1024 * 1024
@@ -135,15 +139,22 @@ export class SharedPages {
     })
   }
 
-  /** Says that the holder is still there. @returns false if there is another one by now */
-  async hold({ id, token, urgency }: Lease, isSent: boolean, says = ''): Promise<boolean> {
+  /**
+   * Says that the holder of these leases is still there.
+   * @param says what to tell those who wait, if the first of them is its own
+   * @returns of each whether it is its own: false if there is another holder by now
+   */
+  async hold(leases: readonly HeldLease[], says = ''): Promise<readonly boolean[]> {
     const { link, store } = this.#options
-    const state = isSent ? 'sent' : 'waiting'
-    const held = await store.run(holdScript, {
-      keys: [link.key(`cache:lease:${id}`)],
-      args: [token, classes[urgency], state, link.owner, leaseMs, link.channel, says]
+    const each = leases.flatMap(({ isSent, token, urgency }) => {
+      const state = isSent ? 'sent' : 'waiting'
+      return [token, classes[urgency], state]
     })
-    return held === 1
+    const held = await store.run(holdScript, {
+      keys: leases.map(({ id }) => link.key(`cache:lease:${id}`)),
+      args: [link.owner, leaseMs, link.channel, says, ...each]
+    })
+    return leases.map((_, index) => Array.isArray(held) && held[index] === 1)
   }
 
   #gaveUp(id: string, token: number): Promise<void> {

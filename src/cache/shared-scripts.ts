@@ -85,19 +85,27 @@ return {now, era, seq, entries, 'claimed', token, word}`
 }
 
 /**
- * Keeps a lease for longer, and takes it again if it is over and nobody has it; 0 if somebody has.
- * KEYS: lease. ARGV: token, class, state, owner, lease time, channel, what to say, if anything.
+ * Keeps leases for longer, and takes them again if they are over and nobody has them; for each 0 if
+ * somebody has. KEYS: leases. ARGV: owner, lease time, channel, what to say if the first is held, if
+ * anything; then of each its token, class and state.
  */
 export const holdScript: Script = {
   name: 'cache hold',
   lua: `
-local lease = redis.call('GET', KEYS[1])
-local token, owner = string.match(lease or '', '^(%d+) %d %a+ (%S+)$')
-if lease and (token ~= ARGV[1] or owner ~= ARGV[4]) then return 0 end
-local value = string.format('%s %s %s %s', ARGV[1], ARGV[2], ARGV[3], ARGV[4])
-redis.call('SET', KEYS[1], value, 'PX', ARGV[5])
-if ARGV[7] ~= '' then redis.call('PUBLISH', ARGV[6], ARGV[7]) end
-return 1`
+local answers = {}
+for index, key in ipairs(KEYS) do
+  local mine, class, state = ARGV[3 * index + 2], ARGV[3 * index + 3], ARGV[3 * index + 4]
+  local lease = redis.call('GET', key)
+  local token, owner = string.match(lease or '', '^(%d+) %d %a+ (%S+)$')
+  local isTaken = lease and (token ~= mine or owner ~= ARGV[1])
+  if not isTaken then
+    local value = string.format('%s %s %s %s', mine, class, state, ARGV[1])
+    redis.call('SET', key, value, 'PX', ARGV[2])
+  end
+  answers[index] = isTaken and 0 or 1
+end
+if ARGV[4] ~= '' and answers[1] == 1 then redis.call('PUBLISH', ARGV[3], ARGV[4]) end
+return answers`
 }
 
 /** Gives a lease back. KEYS: lease. ARGV: token, channel, what to say. */

@@ -183,6 +183,24 @@ t.test('a leader that is cut off is succeeded, and makes way', async t => {
   t.equal(services.arrived.length, 2)
 })
 
+t.test('for many flights at once it is said that their leader lives', async t => {
+  const { clock, replicas, services } = await startVirtualServices(t, { limit: 1 })
+  const [leader, other] = replicas as Trio
+  for (let page = 0; page < 250; page++) leader.ask({ page, waitMs: 50_000_000 })
+  await clock.advance(1000)
+  const before = services.server.executions
+  await clock.advance(6 * leaseMs)
+  const perSecond = (services.server.executions - before) / 6
+  t.ok(perSecond < 30, `${perSecond} exchanges a second`)
+  // All are still led: whoever else asks for them waits.
+  const outcomes = [0, 100, 249].map(page => other.ask({ page, waitMs: 40_000 }))
+  await clock.advance(1000)
+  t.same(
+    [services.arrived.length, ...outcomes.map(({ code }) => code)],
+    [1, 'ok', undefined, undefined]
+  )
+})
+
 type Trouble = 'kill' | 'suspend' | 'resume' | 'cut' | 'mend'
 
 const troubles: readonly Trouble[] = ['kill', 'suspend', 'resume', 'cut', 'mend']
