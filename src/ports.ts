@@ -6,6 +6,7 @@
  */
 
 import type { CacheOutcome, CacheStatus } from './cache-status.ts'
+import type { Signal } from './cancellation.ts'
 import type { Contact, ErrorCode, ServiceError } from './errors.ts'
 import type { Page } from './page.ts'
 
@@ -21,7 +22,7 @@ export interface Need {
   /** The latest instant (`Clock.now()`) at which the call may be sent; joiners may move it later. */
   readonly deadline: number
   /** Aborted when whoever asked has left. */
-  readonly signal: AbortSignal
+  readonly signal: Signal
   /** What the caller asks of a stored answer; by default that it is fresh. */
   readonly conditions?: Conditions
   /** True if something stale may be served instead: then a failed call is not repeated. */

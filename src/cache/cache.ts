@@ -6,6 +6,7 @@
  * and to `schedule` when a call may be made.
  */
 
+import { Cancellation } from '../cancellation.ts'
 import type { Clock } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
 import type { Page } from '../page.ts'
@@ -277,7 +278,7 @@ export function storedBytes({ value }: Stored<Page>): number {
   return value.byteLength
 }
 
-const neverAborted = new AbortController().signal
+const neverAborted = new Cancellation()
 
 /** The caller's need without the caller's hooks, to which something is added. */
 function ownOf({ team, priority, deadline, signal, conditions }: Need): Need {

@@ -13,6 +13,7 @@
  *   would pass first is refused as soon as that is known, at the latest then, unless it has left.
  */
 
+import { Cancellation } from '../cancellation.ts'
 import type { Clock, Timer } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
 import { isInTime, type Need, type Prospect } from '../ports.ts'
@@ -96,7 +97,7 @@ class Flight<Result> implements Need {
   readonly priority: Need['priority']
   result: Promise<void> | undefined
   readonly #waiters = new Set<Waiter<Result>>()
-  readonly #cancellation = new AbortController()
+  readonly signal = new Cancellation()
   readonly #clock: Clock
   readonly #onCancelled: () => void
   #deadline = -Infinity
@@ -111,10 +112,6 @@ class Flight<Result> implements Need {
     this.priority = first.priority
     this.#clock = clock
     this.#onCancelled = onCancelled
-  }
-
-  get signal(): AbortSignal {
-    return this.#cancellation.signal
   }
 
   /** The latest of all who ever waited: whoever sleeps until it is not to be woken earlier. */
@@ -228,7 +225,7 @@ class Flight<Result> implements Need {
   #cancel(reason: unknown): void {
     // Out of the map first: whoever comes next must not board a cancelled flight.
     this.#onCancelled()
-    this.#cancellation.abort(reason)
+    this.signal.abort(reason)
   }
 
   #part(waiter: Waiter<Result>): void {

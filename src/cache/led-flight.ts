@@ -3,6 +3,7 @@
  * again, and calls it off before it leaves if another one leads by now.
  */
 
+import { Cancellation, eitherOf, type Signal } from '../cancellation.ts'
 import type { ServiceError } from '../errors.ts'
 import type { Need } from '../ports.ts'
 import { again } from './flight-messages.ts'
@@ -16,14 +17,14 @@ export interface LedFlightOptions {
 
 export class LedFlight implements Led {
   readonly need: Need
-  readonly #taken = new AbortController()
+  readonly #taken = new Cancellation()
   readonly #options: LedFlightOptions
   #lease: HeldLease
 
   constructor(need: Need, lease: Lease, options: LedFlightOptions) {
     this.#lease = { ...lease, isSent: false }
     this.#options = options
-    const signal = AbortSignal.any([need.signal, this.#taken.signal])
+    const signal = eitherOf(need.signal, this.#taken)
     this.need = observed(need, signal, {
       sent: () => this.#hold(true, `sent ${lease.id}`),
       repeated: failure => this.#hold(false, again(lease.id, failure))
@@ -36,7 +37,7 @@ export class LedFlight implements Led {
   }
 
   get isTaken(): boolean {
-    return this.#taken.signal.aborted
+    return this.#taken.aborted
   }
 
   heard(message: string): void {
@@ -64,7 +65,7 @@ interface Hooks {
 }
 
 /** The need itself, seen through: it changes as callers come and go. */
-function observed(need: Need, signal: AbortSignal, hooks: Hooks): Need {
+function observed(need: Need, signal: Signal, hooks: Hooks): Need {
   return {
     get team() {
       return need.team

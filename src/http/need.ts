@@ -4,6 +4,7 @@
  */
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Cancellation, type Signal } from '../cancellation.ts'
 import type { Clock } from '../clock.ts'
 import type { Need } from '../ports.ts'
 import { abandoned } from './connections.ts'
@@ -41,14 +42,14 @@ function preferredWaitMs(prefer: string | string[] | undefined): number | undefi
   return seconds === undefined ? undefined : Number(seconds) * 1000
 }
 
-function leavingSignal({ raw }: FastifyReply): AbortSignal {
-  const controller = new AbortController()
+function leavingSignal({ raw }: FastifyReply): Signal {
+  const leaving = new Cancellation()
   const leave = () => {
-    if (!raw.writableFinished) controller.abort(new CallerLeftError('The caller has left.'))
+    if (!raw.writableFinished) leaving.abort(new CallerLeftError('The caller has left.'))
   }
   if (raw.destroyed) leave()
   else raw.once('close', leave)
   // An end of the wait that is answered, unlike the caller's leaving.
-  raw.once(abandoned, (reason: Error) => controller.abort(reason))
-  return controller.signal
+  raw.once(abandoned, (reason: Error) => leaving.abort(reason))
+  return leaving
 }

@@ -62,7 +62,7 @@ export class Exports {
     const done = (ended: Export) => this.#end(ended)
     const one = new Export({ id, cursor, clock, query, estimate, done })
     this.#running.add(one)
-    need.signal.addEventListener('abort', () => one.close(need.signal.reason), { once: true })
+    need.signal.addEventListener('abort', () => one.close(need.signal.reason))
     try {
       await one.begin()
       need.signal.throwIfAborted()

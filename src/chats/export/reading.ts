@@ -4,6 +4,7 @@
  * has cost its patience. A walk that is only beginning is not: its caller is told what is wrong.
  */
 
+import type { Signal } from '../../cancellation.ts'
 import type { Clock } from '../../clock.ts'
 import { type ErrorCode, ServiceError } from '../../errors.ts'
 import type { Page } from '../../page.ts'
@@ -33,7 +34,7 @@ export interface Errand {
   /** All teams that want it now, at least one. */
   readonly teams: readonly string[]
   /** Aborted when nobody does any more. */
-  readonly signal: AbortSignal
+  readonly signal: Signal
   readonly patience: Patience
 }
 
@@ -108,7 +109,7 @@ export class Reading {
     return Math.max(pauseMs * (0.5 + this.#options.random() / 2), error.retryAfterMs ?? 0)
   }
 
-  async #pause(delayMs: number, signal: AbortSignal): Promise<void> {
+  async #pause(delayMs: number, signal: Signal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     const timer = this.#options.clock.after(delayMs, resolve)
     await unlessAborted(promise, signal).finally(() => timer.cancel())
@@ -116,10 +117,10 @@ export class Reading {
 }
 
 /** The promise, unless the signal comes first; a call in flight then goes on for nobody. */
-async function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
+async function unlessAborted<Value>(promise: Promise<Value>, signal: Signal): Promise<Value> {
   const { promise: aborted, reject } = Promise.withResolvers<never>()
   const abort = () => reject(signal.reason)
-  signal.addEventListener('abort', abort, { once: true })
+  signal.addEventListener('abort', abort)
   try {
     return await Promise.race([promise, aborted])
   } finally {
