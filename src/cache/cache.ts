@@ -17,6 +17,7 @@ import {
   type Need,
   type PageProspect,
   type PageSource,
+  type Reply,
   type Send,
   type Shelf,
   type Stored
@@ -90,11 +91,6 @@ export class Cache implements PageSource {
     return hit(page, now)
   }
 
-  /** @throws {ServiceError} what the flight failed with, if nothing stale may be served instead. */
-  async fetch(call: Call, need: Need): Promise<Found> {
-    return this.find(call, need) ?? this.#forward(call, need)
-  }
-
   readAhead(call: Call, team: string): void {
     const { clock, foresight, idle } = this.#options
     if (!foresight.readAhead || !idle.hasSlot(team, 'bulk')) return
@@ -144,7 +140,10 @@ export class Cache implements PageSource {
     return this.#invalidations.since(() => this.#options.tagsOf(call, value), requestedAt)
   }
 
-  async #forward(call: Call, need: Need): Promise<Found> {
+  /** Rejects with what the flight failed with, if nothing stale may be served instead. */
+  async fetch(call: Call, need: Need): Promise<Found> {
+    const found = this.find(call, need)
+    if (found) return found
     const now = this.#options.clock.now()
     const known = this.#lookup(call, need.team)
     const fallback = usableOf(known, need, now)
@@ -245,11 +244,15 @@ export class Cache implements PageSource {
     return at === undefined ? response : invalidated(response, at)
   }
 
-  async #send(call: Call, need: Need): Promise<Landed> {
-    const { clock, lifetimes, random, send, store } = this.#options
-    const askedAt = clock.now()
+  #send(call: Call, need: Need): Promise<Landed> {
+    const askedAt = this.#options.clock.now()
+    return this.#options.send(call, need).then(reply => this.#keep(call, need, askedAt, reply))
+  }
+
+  #keep(call: Call, need: Need, askedAt: number, reply: Reply): Landed {
+    const { clock, lifetimes, random, store } = this.#options
     // What happened while it waited for its turn, or before it was repeated, it knows of.
-    const { page, timing, sentAt: requestedAt = askedAt } = await send(call, need)
+    const { page, timing, sentAt: requestedAt = askedAt } = reply
     const now = clock.now()
     // Pages loaded together are a first one and its followers: these are spread around it.
     const spread = call.offset > 0 ? random() : 0

@@ -42,10 +42,11 @@ export class Flights<Result> {
   join(key: string, need: Need, start: (need: Need) => Promise<Result>): Promise<Result> {
     // A flight for nobody could never be cancelled: nobody would be left to leave it.
     if (need.signal.aborted) return Promise.reject(need.signal.reason)
-    const flight = this.#boardable(key, need) ?? this.#launch(key, need)
+    const known = this.#boardable(key, need)
+    const flight = known ?? this.#launch(key, need)
     const settled = flight.wait(need)
     // Started after the first waiter stands in it, so that its need has a deadline to show.
-    flight.result ??= this.#land(key, flight, start)
+    if (!known) flight.begin(start)
     return settled
   }
 
@@ -60,34 +61,37 @@ export class Flights<Result> {
   /** Whoever waits in a slower flight for the same boards this one; that one is called off. */
   #launch(key: string, need: Need): Flight<Result> {
     const slower = this.#flights.get(key)
-    const flight = new Flight<Result>(need, this.#clock, () => this.#forget(key, flight))
+    const flight = new Flight<Result>(need, this.#clock, () => {
+      if (this.#flights.get(key) === flight) this.#flights.delete(key)
+    })
     this.#flights.set(key, flight)
     slower?.handOver(flight)
     return flight
   }
-
-  #forget(key: string, flight: Flight<Result>): void {
-    if (this.#flights.get(key) === flight) this.#flights.delete(key)
-  }
-
-  async #land(key: string, flight: Flight<Result>, start: (need: Need) => Promise<Result>) {
-    try {
-      const result = await start(flight)
-      flight.settle(waiter => waiter.resolve(result))
-    } catch (error) {
-      flight.settle(waiter => waiter.reject(error))
-    } finally {
-      this.#forget(key, flight)
-    }
-  }
 }
 
-interface Waiter<Result> {
+/** One caller; listens for its leaving. */
+class Waiter<Result> {
   readonly need: Need
+  /** Settles once. */
+  readonly settled: Promise<Result>
   readonly resolve: (result: Result) => void
   readonly reject: (reason: unknown) => void
-  readonly leave: () => void
-  readonly timer: Timer
+  readonly #flight: Flight<Result>
+
+  constructor(need: Need, flight: Flight<Result>) {
+    const { promise, reject, resolve } = Promise.withResolvers<Result>()
+    this.need = need
+    this.settled = promise
+    this.resolve = resolve
+    this.reject = reject
+    this.#flight = flight
+    need.signal.addEventListener('abort', this)
+  }
+
+  handleEvent(): void {
+    this.#flight.leave(this, this.need.signal.reason)
+  }
 }
 
 /** Is itself the need that travels on: it must outlive any one caller. */
@@ -95,23 +99,27 @@ class Flight<Result> implements Need {
   readonly team: string
   readonly teams: Set<string>
   readonly priority: Need['priority']
-  result: Promise<void> | undefined
   readonly #waiters = new Set<Waiter<Result>>()
   readonly signal = new Cancellation()
   readonly #clock: Clock
-  readonly #onCancelled: () => void
-  #deadline = -Infinity
-  #onJoin: (team: string) => void = () => {}
+  readonly #forget: () => void
+  #deadline: number
+  #onJoin: ((team: string) => void) | undefined
   /** Only while it stands in line. */
   #look: (() => Prospect) | undefined
   #sentAt = Infinity
+  #timer: Timer | undefined
+  /** The deadline that it stands for. */
+  #watched = Infinity
 
-  constructor(first: Need, clock: Clock, onCancelled: () => void) {
+  /** @param forget called once nobody is to board it any more */
+  constructor(first: Need, clock: Clock, forget: () => void) {
     this.team = first.team
     this.teams = new Set([first.team])
     this.priority = first.priority
+    this.#deadline = first.deadline
     this.#clock = clock
-    this.#onCancelled = onCancelled
+    this.#forget = forget
   }
 
   /** The latest of all who ever waited: whoever sleeps until it is not to be woken earlier. */
@@ -149,7 +157,7 @@ class Flight<Result> implements Need {
     this.#sentAt = Infinity
     for (const waiter of [...this.#waiters]) {
       // Its call was made, and this is what came of it.
-      if (waiter.need.deadline <= this.#clock.now()) this.#leave(waiter, failure)
+      if (waiter.need.deadline <= this.#clock.now()) this.leave(waiter, failure)
     }
     if (this.#waiters.size === 0) this.#cancel(failure)
   }
@@ -159,24 +167,37 @@ class Flight<Result> implements Need {
   }
 
   wait(need: Need): Promise<Result> {
-    return new Promise<Result>((resolve, reject) => {
-      const leave = () => this.#leave(waiter, need.signal.reason)
-      const leftMs = need.deadline - this.#clock.now()
-      const timer = this.#clock.after(leftMs, () => this.#refuseLate(waiter))
-      const waiter: Waiter<Result> = { need, resolve, reject, leave, timer }
-      need.signal.addEventListener('abort', leave)
-      this.#waiters.add(waiter)
-      this.#deadline = Math.max(this.#deadline, need.deadline)
-      this.#welcome(need.team)
-      this.#refuseHasty([waiter])
-    })
+    const waiter = new Waiter(need, this)
+    const known = this.#deadline
+    this.#waiters.add(waiter)
+    this.#deadline = Math.max(known, need.deadline)
+    if (need.deadline !== known) this.#watch(Math.min(known, need.deadline))
+    this.#welcome(need.team)
+    this.#refuseHasty([waiter])
+    return waiter.settled
+  }
+
+  /** To be called once; what `start` comes to, all who wait come to. */
+  begin(start: (need: Need) => Promise<Result>): void {
+    const land = (result: Result) => this.#end(waiter => waiter.resolve(result))
+    const fail = (error: unknown) => this.#end(waiter => waiter.reject(error))
+    try {
+      start(this).then(land, fail)
+    } catch (error) {
+      fail(error)
+    }
+  }
+
+  #end(tell: (waiter: Waiter<Result>) => void): void {
+    this.#settle(tell)
+    this.#forget()
   }
 
   /** The call stands in the line of every team that waits for it. */
   #welcome(team: string): void {
     if (this.teams.has(team)) return
     this.teams.add(team)
-    this.#onJoin(team)
+    this.#onJoin?.(team)
   }
 
   /** Who cannot wait as long as the call will have to need not find out by waiting. */
@@ -185,17 +206,17 @@ class Flight<Result> implements Need {
     if (hasty.length === 0 || !this.#look) return
     const prospect = this.#look()
     for (const waiter of hasty) {
-      if (!isInTime(waiter.need, prospect.sendAt)) this.#leave(waiter, prospect.refusal())
+      if (!isInTime(waiter.need, prospect.sendAt)) this.leave(waiter, prospect.refusal())
     }
   }
 
   /** Everybody changes over to the other flight, and this one is cancelled. */
   handOver(other: Flight<Result>): void {
-    this.settle(({ need, resolve, reject }) => void other.wait(need).then(resolve, reject))
+    this.#settle(({ need, resolve, reject }) => void other.wait(need).then(resolve, reject))
     this.#cancel(new Error('a more urgent flight took over'))
   }
 
-  settle(tell: (waiter: Waiter<Result>) => void): void {
+  #settle(tell: (waiter: Waiter<Result>) => void): void {
     for (const waiter of [...this.#waiters]) {
       this.#part(waiter)
       tell(waiter)
@@ -203,20 +224,39 @@ class Flight<Result> implements Need {
   }
 
   /**
-   * Who waits for a call that left before its own deadline is answered within one attempt. The
-   * flight itself is refused by the schedule, when its last waiter's time is over.
+   * One timer for all, and none for a caller who waits alone: the flight itself is refused by the
+   * schedule, when the time of those who have the most is over.
    */
-  #refuseLate(waiter: Waiter<Result>): void {
-    const isLast = this.isUnsent && waiter.need.deadline >= this.deadline
-    if (isLast || isInTime(waiter.need, this.#sentAt)) return
+  #watch(deadline: number): void {
+    if (deadline >= this.#watched) return
+    this.#timer?.cancel()
+    this.#watched = deadline
+    this.#timer = this.#clock.after(deadline - this.#clock.now(), () => this.#refuseLate(deadline))
+  }
+
+  /** Those whose time is over at `at`; the next ones are watched from then on. */
+  #refuseLate(at: number): void {
+    this.#watched = Infinity
+    let next = Infinity
+    for (const waiter of [...this.#waiters]) {
+      const { deadline } = waiter.need
+      if (deadline <= at) this.#refuseUnlessSent(waiter)
+      else next = Math.min(next, deadline)
+    }
+    if (next < this.#deadline) this.#watch(next)
+  }
+
+  /** Who waits for a call that left before its own deadline is answered within one attempt. */
+  #refuseUnlessSent(waiter: Waiter<Result>): void {
+    if (isInTime(waiter.need, this.#sentAt)) return
     const detail =
       'No call to HelpCrunch was free before the deadline; others still wait for this one.'
     const retryAfterMs = Math.max(this.deadline - this.#clock.now(), 0)
     const refusal = new ServiceError('budget_exhausted', detail, { retryAfterMs })
-    this.#leave(waiter, this.#look?.().refusal() ?? refusal)
+    this.leave(waiter, this.#look?.().refusal() ?? refusal)
   }
 
-  #leave(waiter: Waiter<Result>, reason: unknown): void {
+  leave(waiter: Waiter<Result>, reason: unknown): void {
     this.#part(waiter)
     waiter.reject(reason)
     if (this.#waiters.size === 0 && this.isUnsent) this.#cancel(reason)
@@ -224,13 +264,15 @@ class Flight<Result> implements Need {
 
   #cancel(reason: unknown): void {
     // Out of the map first: whoever comes next must not board a cancelled flight.
-    this.#onCancelled()
+    this.#forget()
     this.signal.abort(reason)
   }
 
   #part(waiter: Waiter<Result>): void {
-    waiter.timer.cancel()
-    waiter.need.signal.removeEventListener('abort', waiter.leave)
+    waiter.need.signal.removeEventListener('abort', waiter)
     this.#waiters.delete(waiter)
+    if (this.#waiters.size > 0) return
+    this.#timer?.cancel()
+    this.#watched = Infinity
   }
 }

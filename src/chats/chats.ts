@@ -84,7 +84,8 @@ export class Chats {
   }
 
   async #fetched(window: Window, need: Need): Promise<ListAnswer> {
-    return this.#answer(window, await this.#wholePages(window, need), need)
+    const known = await this.#likelyPages(window, need)
+    return this.#answer(window, await this.#wholePages(window, need, known), need)
   }
 
   #answer(window: Window, pages: readonly Found[], { team }: Need): ListAnswer {
@@ -127,8 +128,8 @@ export class Chats {
    * never passed on; of two that disagree otherwise the older one is, once, and a seam that remains
    * is said.
    */
-  async #wholePages(window: Window, need: Need): Promise<readonly Found[]> {
-    let pages = await this.#withMissing(window, need, await this.#likelyPages(window, need))
+  async #wholePages(window: Window, need: Need, known: readonly Found[]) {
+    let pages = await this.#withMissing(window, need, known)
     for (let tries = 0; ; tries++) {
       const seam = seamIn(window, storedOf(pages))
       if (!seam) return pages

@@ -4,24 +4,28 @@
  */
 
 import { ServiceError } from '../errors.ts'
-import type { Send } from '../ports.ts'
+import type { Call, Reply, Send } from '../ports.ts'
 import { joinParts, missingPart } from './windows.ts'
 
 export function completing(send: Send): Send {
-  return async (call, need) => {
-    const first = await send(call, need)
-    const missing = missingPart(call, first.page)
-    if (!missing) return first
-    const rest = await send(missing, need)
-    const most = Math.max(rest.page.total - call.offset, 0)
-    const page = joinParts(first.page, rest.page, most)
-    if (missingPart(call, page)) throw tooShort()
-    const timing = {
-      queueMs: first.timing.queueMs + rest.timing.queueMs,
-      upstreamMs: first.timing.upstreamMs + rest.timing.upstreamMs
-    }
-    return { ...first, page, timing }
+  // Nothing but the promise while it waits: there may be thousands of them.
+  return (call, need) =>
+    send(call, need).then(first => {
+      const missing = missingPart(call, first.page)
+      return missing ? completed(call, first, send(missing, need)) : first
+    })
+}
+
+async function completed(call: Call, first: Reply, further: Promise<Reply>): Promise<Reply> {
+  const rest = await further
+  const most = Math.max(rest.page.total - call.offset, 0)
+  const page = joinParts(first.page, rest.page, most)
+  if (missingPart(call, page)) throw tooShort()
+  const timing = {
+    queueMs: first.timing.queueMs + rest.timing.queueMs,
+    upstreamMs: first.timing.upstreamMs + rest.timing.upstreamMs
   }
+  return { ...first, page, timing }
 }
 
 function tooShort(): ServiceError {
