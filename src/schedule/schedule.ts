@@ -21,6 +21,7 @@ import {
 } from '../ports.ts'
 import type { ScheduleReport } from '../reports.ts'
 import { type Budget, type Spender, unshared } from './budget.ts'
+import { Deadlines } from './deadlines.ts'
 import { FairQueue, type Turn } from './fair-queue.ts'
 import type { Asking } from './foreseen-calls.ts'
 import { Prospects } from './prospects.ts'
@@ -49,6 +50,7 @@ export class Schedule {
   readonly #resting = new Set<Waiting>()
   readonly #budget: Budget
   readonly #prospects: Prospects
+  readonly #deadlines: Deadlines<Waiting>
   #wake: Timer | undefined
   #drainedAfterMs: number | undefined
 
@@ -56,6 +58,7 @@ export class Schedule {
     this.#options = options
     this.#sends = new Sends(options)
     this.#budget = options.budget ?? unshared
+    this.#deadlines = new Deadlines(options.clock, waiting => this.#deadlinePassed(waiting))
     this.#prospects = new Prospects(options, {
       sends: this.#sends,
       queue: this.#queue,
@@ -65,14 +68,16 @@ export class Schedule {
     this.#budget.attach(this.#spender())
   }
 
-  /** @throws {ServiceError} what the attempt failed with, or why no attempt was made. */
-  async send(call: Call, need: Need): Promise<Reply> {
+  /** Rejects with what the attempt failed with, or why no attempt was made. */
+  send(call: Call, need: Need): Promise<Reply> {
     const now = this.#options.clock.now()
     const { brake } = this.#sends
-    if (this.#drainedAfterMs !== undefined) throw this.#shuttingDown()
-    need.signal.throwIfAborted()
-    if (brake.refusesAll(now)) throw this.#prospects.refusal(brake.nextSendAt() - now)
-    if (!isInTime(need, now)) throw tooLate()
+    if (this.#drainedAfterMs !== undefined) return Promise.reject(this.#shuttingDown())
+    if (need.signal.aborted) return Promise.reject(need.signal.reason)
+    if (brake.refusesAll(now)) {
+      return Promise.reject(this.#prospects.refusal(brake.nextSendAt() - now))
+    }
+    if (!isInTime(need, now)) return Promise.reject(tooLate())
     const waiting = new Waiting(call, need, now, left => this.#dismiss(left, need.signal.reason))
     need.onJoin?.(team => {
       if (!waiting.inLine) return
@@ -145,7 +150,7 @@ export class Schedule {
     }
     const { team, priority } = waiting
     emit({ type: 'schedule.queued', at: clock.now(), team, priority })
-    this.#watchDeadline(waiting)
+    waiting.watch(this.#deadlineOf(waiting))
     waiting.need.onQueued?.(() => this.#prospects.of(waiting))
   }
 
@@ -169,16 +174,15 @@ export class Schedule {
     waiting.reject(reason)
   }
 
-  /** Joiners may have moved the deadline later when it comes; then it is watched on. */
-  #watchDeadline(waiting: Waiting): void {
-    const { clock } = this.#options
-    const now = clock.now()
-    const patienceMs = this.#budget.granted(now) ? slackMs : 0
-    const timer = clock.after(waiting.need.deadline + patienceMs - now, () => {
-      if (waiting.need.deadline > clock.now()) this.#watchDeadline(waiting)
-      else this.#refuse(waiting)
-    })
-    waiting.watch(timer)
+  #deadlineOf(waiting: Waiting): Timer {
+    const patienceMs = this.#budget.granted(this.#options.clock.now()) ? slackMs : 0
+    return this.#deadlines.add(waiting, waiting.need.deadline + patienceMs)
+  }
+
+  /** Joiners may have moved it later when it comes; then it is watched on. */
+  #deadlinePassed(waiting: Waiting): void {
+    if (waiting.need.deadline > this.#options.clock.now()) waiting.watch(this.#deadlineOf(waiting))
+    else this.#refuse(waiting)
   }
 
   /** With what it failed, if it was tried; else with the time when its way will be free. */

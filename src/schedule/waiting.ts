@@ -20,7 +20,7 @@ export class Waiting implements Queued {
   failure: ServiceError | undefined
   inLine = false
   #timer: Timer | undefined
-  readonly #leave: () => void
+  readonly #onLeave: (waiting: Waiting) => void
 
   /** @param onLeave called if the caller leaves between `watch` and `rest` */
   constructor(call: Call, need: Need, arrivedAt: number, onLeave: (waiting: Waiting) => void) {
@@ -31,7 +31,7 @@ export class Waiting implements Queued {
     this.reply = promise
     this.resolve = resolve
     this.reject = reject
-    this.#leave = () => onLeave(this)
+    this.#onLeave = onLeave
   }
 
   get team(): string {
@@ -54,13 +54,17 @@ export class Waiting implements Queued {
   watch(timer?: Timer): void {
     this.#timer?.cancel()
     this.#timer = timer
-    this.need.signal.addEventListener('abort', this.#leave)
+    this.need.signal.addEventListener('abort', this)
   }
 
   /** Takes down whatever `watch` set up. */
   rest(): void {
     this.#timer?.cancel()
     this.#timer = undefined
-    this.need.signal.removeEventListener('abort', this.#leave)
+    this.need.signal.removeEventListener('abort', this)
+  }
+
+  handleEvent(): void {
+    this.#onLeave(this)
   }
 }
