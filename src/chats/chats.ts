@@ -83,9 +83,13 @@ export class Chats {
     return answerOf(page, rendering, this.#clock.now())
   }
 
-  async #fetched(window: Window, need: Need): Promise<ListAnswer> {
-    const known = await this.#likelyPages(window, need)
-    return this.#answer(window, await this.#wholePages(window, need, known), need)
+  #fetched(window: Window, need: Need): Promise<ListAnswer> {
+    const [first, ...further] = this.#likelyPages(window, need)
+    const answer = async (pages: readonly Found[]) =>
+      this.#answer(window, await this.#wholePages(window, need, pages), need)
+    // Thousands may wait for one page each, and a list of promises takes more than the promise.
+    if (further.length === 0) return first.then(page => answer([page]))
+    return Promise.all([first, ...further]).then(answer)
   }
 
   #answer(window: Window, pages: readonly Found[], { team }: Need): ListAnswer {
@@ -151,11 +155,11 @@ export class Chats {
    * The first page alone, because only its total tells which of the others exist and a call is
    * dear; all of them side by side where the end of the list has been seen.
    */
-  #likelyPages(window: Window, need: Need): Promise<Found[]> {
+  #likelyPages(window: Window, need: Need): [Promise<Found>, ...Promise<Found>[]] {
+    const fetch = (index: number) => this.#pages.fetch(pageCall(window.list, index), need)
     const end = this.#end(window, need.team)
     const further = end ? furtherPageIndexes(window, end.value.total) : []
-    const indexes = [firstPageIndex(window), ...further]
-    return Promise.all(indexes.map(index => this.#pages.fetch(pageCall(window.list, index), need)))
+    return [fetch(firstPageIndex(window)), ...further.map(fetch)]
   }
 
   /** The pages and those that the window reaches into as well, by the newest total. */

@@ -17,16 +17,12 @@ export interface Window {
 
 /** The chats, in one of their orders. */
 export function chatList(name: ListName): List {
-  return listBelow({
-    of: 'chats',
-    name: `/chats?${listParameters(name)}`,
-    tags: [sortTag(name.sort ?? '')]
-  })
+  return new ListBelow('chats', `/chats?${listParameters(name)}`, sortTag(name.sort ?? ''))
 }
 
 /** @param chatId digits */
 export function messageList(chatId: string): List {
-  return listBelow({ of: 'messages', name: `/chats/${chatId}/messages?`, tags: [chatTag(chatId)] })
+  return new ListBelow('messages', `/chats/${chatId}/messages?`, chatTag(chatId))
 }
 
 /** One chat; its only part is itself. @param chatId digits */
@@ -57,16 +53,23 @@ export function searchList(members: readonly string[]): List {
   return list
 }
 
-function listBelow(about: Omit<List, 'part'>): List {
-  // Who keeps a list asks it for the same part again and again.
-  let last: Call | undefined
-  const list: List = {
-    ...about,
-    part: (offset, limit): Call => {
-      if (last?.offset === offset && last.limit === limit) return last
-      last = { list, target: `${about.name}offset=${offset}&limit=${limit}`, offset, limit }
-      return last
-    }
+class ListBelow implements List {
+  readonly of: List['of']
+  readonly name: string
+  readonly tags: readonly string[]
+  /** Who keeps a list asks it for the same part again and again. */
+  #last: Call | undefined
+
+  constructor(of: List['of'], name: string, tag: string) {
+    this.of = of
+    this.name = name
+    this.tags = [tag]
   }
-  return list
+
+  part(offset: number, limit: number): Call {
+    const last = this.#last
+    if (last?.offset === offset && last.limit === limit) return last
+    this.#last = { list: this, target: `${this.name}offset=${offset}&limit=${limit}`, offset, limit }
+    return this.#last
+  }
 }

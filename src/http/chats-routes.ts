@@ -5,7 +5,7 @@
  */
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Chats } from '../chats/chats.ts'
+import type { Chats, ListAnswer } from '../chats/chats.ts'
 import { chatList, messageList, singleChat } from '../chats/lists.ts'
 import { type ListQuery, parseListQuery, parseMessageQuery, parseNoQuery } from '../chats/query.ts'
 import type { Clock } from '../clock.ts'
@@ -32,37 +32,47 @@ export function chatsRoutes(app: FastifyInstance, options: ChatsRoutesOptions): 
   const need = (request: FastifyRequest, reply: FastifyReply): Need =>
     needOf(request, reply, clock, maxWaitMs)
 
-  app.get('/chats', { schema: listSchema(maxLimit) }, async (request, reply) => {
+  app.get('/chats', { schema: listSchema(maxLimit) }, (request, reply) => {
     const [path, search] = splitTarget(request)
     const query = parseListQuery(search, maxLimit)
     const window = { list: chatList(query), offset: query.offset, limit: query.limit }
-    const listed = chats.list(window, need(request, reply))
-    const answer = listed instanceof Promise ? await listed : listed
-    request.answered = { window, answer }
-    describeList(reply, path, query, answer.rendering.total)
-    return sendRendering(request, reply, describeAnswer(request, reply, answer))
+    return withAnswer(chats.list(window, need(request, reply)), answer => {
+      request.answered = { window, answer }
+      describeList(reply, path, query, answer.rendering.total)
+      return sendRendering(request, reply, describeAnswer(request, reply, answer))
+    })
   })
 
-  app.get<ById>(idPath, { schema: chatSchema }, async (request, reply) => {
+  app.get<ById>(idPath, { schema: chatSchema }, (request, reply) => {
     parseNoQuery(splitTarget(request)[1])
     const window = { list: singleChat(canonicalId(request)), offset: 0, limit: 1 }
-    const found = await chats.list(window, need(request, reply))
-    request.answered = { window, answer: found }
-    return sendRendering(request, reply, describeAnswer(request, reply, found))
+    return withAnswer(chats.list(window, need(request, reply)), answer => {
+      request.answered = { window, answer }
+      return sendRendering(request, reply, describeAnswer(request, reply, answer))
+    })
   })
 
   const messages = { schema: messagesSchema(maxLimit) }
-  app.get<ById>(`${idPath}/messages`, messages, async (request, reply) => {
+  app.get<ById>(`${idPath}/messages`, messages, (request, reply) => {
     const [path, search] = splitTarget(request)
     const query = parseMessageQuery(search, maxLimit)
     const window = { list: messageList(canonicalId(request)), ...query }
-    const answer = await chats.list(window, need(request, reply))
-    request.answered = { window, answer }
-    describeList(reply, path, query, answer.rendering.total)
-    return sendRendering(request, reply, describeAnswer(request, reply, answer))
+    return withAnswer(chats.list(window, need(request, reply)), answer => {
+      request.answered = { window, answer }
+      describeList(reply, path, query, answer.rendering.total)
+      return sendRendering(request, reply, describeAnswer(request, reply, answer))
+    })
   })
 
   addSearchRoute(app, { chats, need, maxLimit })
+}
+
+/** At once, if it is there; whoever waits for it keeps no more than what `send` needs. */
+function withAnswer(
+  answer: ListAnswer | Promise<ListAnswer>,
+  send: (answer: ListAnswer) => FastifyReply
+): FastifyReply | Promise<FastifyReply> {
+  return answer instanceof Promise ? answer.then(send) : send(answer)
 }
 
 interface ById {

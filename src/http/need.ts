@@ -44,12 +44,14 @@ function preferredWaitMs(prefer: string | string[] | undefined): number | undefi
 
 function leavingSignal({ raw }: FastifyReply): Signal {
   const leaving = new Cancellation()
-  const leave = () => {
-    if (!raw.writableFinished) leaving.abort(new CallerLeftError('The caller has left.'))
+  // With a reason it is an end of the wait that is answered, unlike the caller's leaving.
+  const leave = (reason?: Error) => {
+    if (reason) leaving.abort(reason)
+    else if (!raw.writableFinished) leaving.abort(new CallerLeftError('The caller has left.'))
   }
+  // One function, not taken down: to hear each once would take four more, and neither comes twice.
   if (raw.destroyed) leave()
-  else raw.once('close', leave)
-  // An end of the wait that is answered, unlike the caller's leaving.
-  raw.once(abandoned, (reason: Error) => leaving.abort(reason))
+  else raw.on('close', leave)
+  raw.on(abandoned, leave)
   return leaving
 }
