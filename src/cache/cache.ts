@@ -6,6 +6,7 @@
  * and to `schedule` when a call may be made.
  */
 
+import type { ForwardReason } from '../cache-status.ts'
 import { Cancellation } from '../cancellation.ts'
 import type { Clock } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
@@ -141,35 +142,54 @@ export class Cache implements PageSource {
   }
 
   /** Rejects with what the flight failed with, if nothing stale may be served instead. */
-  async fetch(call: Call, need: Need): Promise<Found> {
-    const found = this.find(call, need)
-    if (found) return found
+  fetch(call: Call, need: Need): Promise<Found> {
+    try {
+      const found = this.find(call, need)
+      return found ? Promise.resolve(found) : this.#forward(call, need)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /** Keeps no more for as long as it takes than has to be known then: thousands may wait. */
+  #forward(call: Call, need: Need): Promise<Found> {
     const now = this.#options.clock.now()
     const known = this.#lookup(call, need.team)
     const fallback = usableOf(known, need, now)
     // Who mends an answer can do without: no call is repeated for it.
     const hasFallback = fallback !== undefined || need.conditions?.notBefore !== undefined
-    const collapsed = this.#flights.has(keyOf(call))
-    if (known && !collapsed) this.#reuse.noteRefetch(call, now)
+    const isJoiner = this.#flights.has(keyOf(call))
+    if (known && !isJoiner) this.#reuse.noteRefetch(call, now)
+    const wish: Wish = { call, need, now, reason: reasonOf(known, now), isJoiner, fallback }
     const own = { ...ownOf(need), hasFallback }
-    try {
-      const landed = await this.#flights.join(keyOf(call), own, needs =>
-        this.#fly(call, needs, page => this.#isWanted(page, call, need, now))
+    return this.#flights
+      .join(keyOf(call), own, needs => this.#flyFor(wish, needs))
+      .then(
+        landed => this.#landed(landed, wish),
+        error => this.#insteadOf(error, wish)
       )
-      const at = this.#invalidatedAt(call, landed.stored)
-      // Who came after an event is not answered by a call from before it.
-      if (collapsed && at !== undefined && at <= now) return this.fetch(call, need)
-      const page = at === undefined ? landed.stored : invalidated(landed.stored, at)
-      if (landed.via === 'store') return this.#ofOthers(page, call, need, now)
-      const status = forwarded(reasonOf(known, now), landed, collapsed || landed.via === 'peer')
-      return { stored: page, status, ...(landed.timing && { timing: landed.timing }) }
-    } catch (error) {
-      const later = this.#options.clock.now()
-      // Others may have had one that was too old to end the flight.
-      const old = usableOf(this.#lookup(call, need.team), need, later) ?? fallback
-      if (!old || later >= old.errorUntil || !isOurTrouble(error)) throw error
-      return hit(old, later, error.code)
-    }
+  }
+
+  #flyFor({ call, need, now }: Wish, needs: Need): Promise<Landed> {
+    return this.#fly(call, needs, page => this.#isWanted(page, call, need, now))
+  }
+
+  #landed(landed: Landed, { call, isJoiner, need, now, reason }: Wish): Found | Promise<Found> {
+    const at = this.#invalidatedAt(call, landed.stored)
+    // Who came after an event is not answered by a call from before it.
+    if (isJoiner && at !== undefined && at <= now) return this.fetch(call, need)
+    const page = at === undefined ? landed.stored : invalidated(landed.stored, at)
+    if (landed.via === 'store') return this.#ofOthers(page, call, need, now)
+    const status = forwarded(reason, landed, isJoiner || landed.via === 'peer')
+    return { stored: page, status, ...(landed.timing && { timing: landed.timing }) }
+  }
+
+  #insteadOf(error: unknown, { call, fallback, need }: Wish): Found {
+    const now = this.#options.clock.now()
+    // Others may have had one that was too old to end the flight.
+    const old = usableOf(this.#lookup(call, need.team), need, now) ?? fallback
+    if (!old || now >= old.errorUntil || !isOurTrouble(error)) throw error
+    return hit(old, now, error.code)
   }
 
   /** What others had stored ended the flight; who boarded it may have wished for something else. */
@@ -274,6 +294,17 @@ export class Cache implements PageSource {
     if (isSame) return { value: known.value, version: known.version, periodMs }
     return { value: page, version: ++this.#versions, periodMs }
   }
+}
+
+/** Whoever waits for a flight, and what there was when it came. */
+interface Wish {
+  readonly call: Call
+  readonly need: Need
+  readonly now: number
+  readonly reason: ForwardReason
+  /** It boarded a flight that was under way. */
+  readonly isJoiner: boolean
+  readonly fallback: Stored<Page> | undefined
 }
 
 /** What a stored page takes in memory. */

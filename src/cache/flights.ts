@@ -19,11 +19,14 @@ import { ServiceError } from '../errors.ts'
 import { isInTime, type Need, type Prospect } from '../ports.ts'
 
 export class Flights<Result> {
-  readonly #clock: Clock
   readonly #flights = new Map<string, Flight<Result>>()
+  readonly #ground: Ground<Result>
 
   constructor(clock: Clock) {
-    this.#clock = clock
+    const forget = (flight: Flight<Result>) => {
+      if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key)
+    }
+    this.#ground = { clock, forget }
   }
 
   /** True if a flight for `key` is under way, so that `join` would not start one. */
@@ -61,13 +64,18 @@ export class Flights<Result> {
   /** Whoever waits in a slower flight for the same boards this one; that one is called off. */
   #launch(key: string, need: Need): Flight<Result> {
     const slower = this.#flights.get(key)
-    const flight = new Flight<Result>(need, this.#clock, () => {
-      if (this.#flights.get(key) === flight) this.#flights.delete(key)
-    })
+    const flight = new Flight<Result>(key, need, this.#ground)
     this.#flights.set(key, flight)
     slower?.handOver(flight)
     return flight
   }
+}
+
+/** What all flights have in common. */
+interface Ground<Result> {
+  readonly clock: Clock
+  /** To be called once nobody is to board a flight any more. */
+  readonly forget: (flight: Flight<Result>) => void
 }
 
 /** One caller; listens for its leaving. */
@@ -96,13 +104,13 @@ class Waiter<Result> {
 
 /** Is itself the need that travels on: it must outlive any one caller. */
 class Flight<Result> implements Need {
+  readonly key: string
   readonly team: string
-  readonly teams: Set<string>
+  readonly teams: string[]
   readonly priority: Need['priority']
   readonly #waiters = new Set<Waiter<Result>>()
   readonly signal = new Cancellation()
-  readonly #clock: Clock
-  readonly #forget: () => void
+  readonly #ground: Ground<Result>
   #deadline: number
   #onJoin: ((team: string) => void) | undefined
   /** Only while it stands in line. */
@@ -112,14 +120,13 @@ class Flight<Result> implements Need {
   /** The deadline that it stands for. */
   #watched = Infinity
 
-  /** @param forget called once nobody is to board it any more */
-  constructor(first: Need, clock: Clock, forget: () => void) {
+  constructor(key: string, first: Need, ground: Ground<Result>) {
+    this.key = key
     this.team = first.team
-    this.teams = new Set([first.team])
+    this.teams = [first.team]
     this.priority = first.priority
     this.#deadline = first.deadline
-    this.#clock = clock
-    this.#forget = forget
+    this.#ground = ground
   }
 
   /** The latest of all who ever waited: whoever sleeps until it is not to be woken earlier. */
@@ -149,7 +156,7 @@ class Flight<Result> implements Need {
   }
 
   onSent(): void {
-    this.#sentAt = this.#clock.now()
+    this.#sentAt = this.#ground.clock.now()
     this.#look = undefined
   }
 
@@ -157,7 +164,7 @@ class Flight<Result> implements Need {
     this.#sentAt = Infinity
     for (const waiter of [...this.#waiters]) {
       // Its call was made, and this is what came of it.
-      if (waiter.need.deadline <= this.#clock.now()) this.leave(waiter, failure)
+      if (waiter.need.deadline <= this.#ground.clock.now()) this.leave(waiter, failure)
     }
     if (this.#waiters.size === 0) this.#cancel(failure)
   }
@@ -190,13 +197,13 @@ class Flight<Result> implements Need {
 
   #end(tell: (waiter: Waiter<Result>) => void): void {
     this.#settle(tell)
-    this.#forget()
+    this.#ground.forget(this)
   }
 
   /** The call stands in the line of every team that waits for it. */
   #welcome(team: string): void {
-    if (this.teams.has(team)) return
-    this.teams.add(team)
+    if (this.teams.includes(team)) return
+    this.teams.push(team)
     this.#onJoin?.(team)
   }
 
@@ -231,7 +238,9 @@ class Flight<Result> implements Need {
     if (deadline >= this.#watched) return
     this.#timer?.cancel()
     this.#watched = deadline
-    this.#timer = this.#clock.after(deadline - this.#clock.now(), () => this.#refuseLate(deadline))
+    this.#timer = this.#ground.clock.after(deadline - this.#ground.clock.now(), () =>
+      this.#refuseLate(deadline)
+    )
   }
 
   /** Those whose time is over at `at`; the next ones are watched from then on. */
@@ -251,7 +260,7 @@ class Flight<Result> implements Need {
     if (isInTime(waiter.need, this.#sentAt)) return
     const detail =
       'No call to HelpCrunch was free before the deadline; others still wait for this one.'
-    const retryAfterMs = Math.max(this.deadline - this.#clock.now(), 0)
+    const retryAfterMs = Math.max(this.deadline - this.#ground.clock.now(), 0)
     const refusal = new ServiceError('budget_exhausted', detail, { retryAfterMs })
     this.leave(waiter, this.#look?.().refusal() ?? refusal)
   }
@@ -264,7 +273,7 @@ class Flight<Result> implements Need {
 
   #cancel(reason: unknown): void {
     // Out of the map first: whoever comes next must not board a cancelled flight.
-    this.#forget()
+    this.#ground.forget(this)
     this.signal.abort(reason)
   }
 

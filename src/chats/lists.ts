@@ -69,7 +69,12 @@ class ListBelow implements List {
   part(offset: number, limit: number): Call {
     const last = this.#last
     if (last?.offset === offset && last.limit === limit) return last
-    this.#last = { list: this, target: `${this.name}offset=${offset}&limit=${limit}`, offset, limit }
+    this.#last = {
+      list: this,
+      target: `${this.name}offset=${offset}&limit=${limit}`,
+      offset,
+      limit
+    }
     return this.#last
   }
 }

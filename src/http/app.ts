@@ -71,6 +71,8 @@ const requestTimeoutMs = 20_000
 /** How long a connection may be idle: longer than the minute that most in front of us keep theirs. */
 const keepAliveTimeoutMs = 72_000
 
+const noQuery = Object.freeze({})
+
 const serverOptions = {
   headersTimeout: headersTimeoutMs,
   requestTimeout: requestTimeoutMs,
@@ -102,7 +104,7 @@ export async function createApp(options: AppOptions): Promise<CallersListener> {
     serverFactory: app =>
       createServer(serverOptions, shedding(lane.before(app), { overload, draining, refuse })),
     // The rooms read the raw query; see chats/query.ts.
-    routerOptions: { ignoreTrailingSlash: true, querystringParser: () => ({}) },
+    routerOptions: { ignoreTrailingSlash: true, querystringParser: () => noQuery },
     // Whoever logs or repeats the target from here on cannot repeat a secret.
     rewriteUrl: request => originForm(redactor.cleanTarget(request.url ?? '')),
     clientErrorHandler: protocolErrors.onClientError,

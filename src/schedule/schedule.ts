@@ -51,6 +51,7 @@ export class Schedule {
   readonly #budget: Budget
   readonly #prospects: Prospects
   readonly #deadlines: Deadlines<Waiting>
+  readonly #onLeave = (left: Waiting) => this.#dismiss(left, left.need.signal.reason)
   #wake: Timer | undefined
   #drainedAfterMs: number | undefined
 
@@ -78,7 +79,7 @@ export class Schedule {
       return Promise.reject(this.#prospects.refusal(brake.nextSendAt() - now))
     }
     if (!isInTime(need, now)) return Promise.reject(tooLate())
-    const waiting = new Waiting(call, need, now, left => this.#dismiss(left, need.signal.reason))
+    const waiting = new Waiting(call, need, now, this.#onLeave)
     need.onJoin?.(team => {
       if (!waiting.inLine) return
       this.#queue.join(waiting, team)
