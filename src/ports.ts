@@ -31,10 +31,16 @@ export interface Need {
   onSent?(): void
   /** Called when that attempt came to nothing and the call stands in line once more. */
   onRetry?(failure: ServiceError): void
-  /** Called whenever the call stands in line, with a way to look ahead as long as it stands there. */
-  onQueued?(look: () => Prospect): void
-  /** Has the listener called with each further team that comes to want the same call. */
-  onJoin?(listener: (team: string) => void): void
+  /** Called whenever the call stands in line, with its place there for as long as it has it. */
+  onQueued?(place: Place): void
+}
+
+/** Where a call stands in line. */
+export interface Place {
+  /** Looks ahead. */
+  prospect(): Prospect
+  /** A further team has come to want the same call. */
+  join(team: string): void
 }
 
 /** What a waiting call has to expect if nothing else arrives. */

@@ -161,7 +161,7 @@ export class Cache implements PageSource {
     const isJoiner = this.#flights.has(keyOf(call))
     if (known && !isJoiner) this.#reuse.noteRefetch(call, now)
     const wish: Wish = { call, need, now, reason: reasonOf(known, now), isJoiner, fallback }
-    const own = { ...ownOf(need), hasFallback }
+    const own = hasFallback ? { ...need, hasFallback } : need
     return this.#flights
       .join(keyOf(call), own, needs => this.#flyFor(wish, needs))
       .then(
@@ -313,11 +313,6 @@ export function storedBytes({ value }: Stored<Page>): number {
 }
 
 const neverAborted = new Cancellation()
-
-/** The caller's need without the caller's hooks, to which something is added. */
-function ownOf({ team, priority, deadline, signal, conditions }: Need): Need {
-  return { team, priority, deadline, signal, ...(conditions && { conditions }) }
-}
 
 /** A failure to get an answer; a 400 or 404 from the upstream is an answer. */
 function isOurTrouble(error: unknown): error is ServiceError {

@@ -16,7 +16,7 @@
 import { Cancellation } from '../cancellation.ts'
 import type { Clock, Timer } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
-import { isInTime, type Need, type Prospect } from '../ports.ts'
+import { isInTime, type Need, type Place } from '../ports.ts'
 
 export class Flights<Result> {
   readonly #flights = new Map<string, Flight<Result>>()
@@ -112,9 +112,8 @@ class Flight<Result> implements Need {
   readonly signal = new Cancellation()
   readonly #ground: Ground<Result>
   #deadline: number
-  #onJoin: ((team: string) => void) | undefined
   /** Only while it stands in line. */
-  #look: (() => Prospect) | undefined
+  #place: Place | undefined
   #sentAt = Infinity
   #timer: Timer | undefined
   /** The deadline that it stands for. */
@@ -144,20 +143,20 @@ class Flight<Result> implements Need {
     return this.#sentAt === Infinity
   }
 
-  onQueued(look: () => Prospect): void {
-    this.#look = look
+  onQueued(place: Place): void {
+    this.#place = place
     this.#refuseHasty([...this.#waiters])
   }
 
   /** Whether this caller would be refused as soon as it boarded. */
   isTooLateFor(need: Need): boolean {
-    if (need.deadline >= this.#deadline || !this.#look) return false
-    return !isInTime(need, this.#look().sendAt)
+    if (need.deadline >= this.#deadline || !this.#place) return false
+    return !isInTime(need, this.#place.prospect().sendAt)
   }
 
   onSent(): void {
     this.#sentAt = this.#ground.clock.now()
-    this.#look = undefined
+    this.#place = undefined
   }
 
   onRetry(failure: ServiceError): void {
@@ -167,10 +166,6 @@ class Flight<Result> implements Need {
       if (waiter.need.deadline <= this.#ground.clock.now()) this.leave(waiter, failure)
     }
     if (this.#waiters.size === 0) this.#cancel(failure)
-  }
-
-  onJoin(listener: (team: string) => void): void {
-    this.#onJoin = listener
   }
 
   wait(need: Need): Promise<Result> {
@@ -204,14 +199,14 @@ class Flight<Result> implements Need {
   #welcome(team: string): void {
     if (this.teams.includes(team)) return
     this.teams.push(team)
-    this.#onJoin?.(team)
+    this.#place?.join(team)
   }
 
   /** Who cannot wait as long as the call will have to need not find out by waiting. */
   #refuseHasty(waiters: readonly Waiter<Result>[]): void {
     const hasty = waiters.filter(({ need }) => need.deadline < this.#deadline)
-    if (hasty.length === 0 || !this.#look) return
-    const prospect = this.#look()
+    if (hasty.length === 0 || !this.#place) return
+    const prospect = this.#place.prospect()
     for (const waiter of hasty) {
       if (!isInTime(waiter.need, prospect.sendAt)) this.leave(waiter, prospect.refusal())
     }
@@ -262,7 +257,7 @@ class Flight<Result> implements Need {
       'No call to HelpCrunch was free before the deadline; others still wait for this one.'
     const retryAfterMs = Math.max(this.deadline - this.#ground.clock.now(), 0)
     const refusal = new ServiceError('budget_exhausted', detail, { retryAfterMs })
-    this.leave(waiter, this.#look?.().refusal() ?? refusal)
+    this.leave(waiter, this.#place?.prospect().refusal() ?? refusal)
   }
 
   leave(waiter: Waiter<Result>, reason: unknown): void {

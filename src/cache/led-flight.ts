@@ -91,7 +91,6 @@ function observed(need: Need, signal: Signal, hooks: Hooks): Need {
       hooks.repeated(failure)
       need.onRetry?.(failure)
     },
-    onQueued: look => need.onQueued?.(look),
-    onJoin: listener => need.onJoin?.(listener)
+    onQueued: place => need.onQueued?.(place)
   }
 }

@@ -85,11 +85,13 @@ export class Chats {
 
   #fetched(window: Window, need: Need): Promise<ListAnswer> {
     const [first, ...further] = this.#likelyPages(window, need)
-    const answer = async (pages: readonly Found[]) =>
-      this.#answer(window, await this.#wholePages(window, need, pages), need)
     // Thousands may wait for one page each, and a list of promises takes more than the promise.
-    if (further.length === 0) return first.then(page => answer([page]))
-    return Promise.all([first, ...further]).then(answer)
+    if (further.length === 0) return first.then(page => this.#fitted(window, need, [page]))
+    return Promise.all([first, ...further]).then(pages => this.#fitted(window, need, pages))
+  }
+
+  async #fitted(window: Window, need: Need, known: readonly Found[]): Promise<ListAnswer> {
+    return this.#answer(window, await this.#wholePages(window, need, known), need)
   }
 
   #answer(window: Window, pages: readonly Found[], { team }: Need): ListAnswer {

@@ -29,7 +29,7 @@ import { shuttingDown, tooLate } from './refusals.ts'
 import { demandAt, hasPlace, judgeAt, levelAt, nextChangeAt, Shares } from './reserves.ts'
 import { retryDelayMs } from './retries.ts'
 import { Sends, type SendsOptions } from './sends.ts'
-import { Waiting } from './waiting.ts'
+import { type Line, Waiting } from './waiting.ts'
 
 export interface ScheduleOptions extends SendsOptions {
   readonly clock: Clock
@@ -51,7 +51,7 @@ export class Schedule {
   readonly #budget: Budget
   readonly #prospects: Prospects
   readonly #deadlines: Deadlines<Waiting>
-  readonly #onLeave = (left: Waiting) => this.#dismiss(left, left.need.signal.reason)
+  readonly #line: Line
   #wake: Timer | undefined
   #drainedAfterMs: number | undefined
 
@@ -66,6 +66,7 @@ export class Schedule {
       shares: new Shares(options.weights),
       budget: this.#budget
     })
+    this.#line = this.#makeLine()
     this.#budget.attach(this.#spender())
   }
 
@@ -79,13 +80,7 @@ export class Schedule {
       return Promise.reject(this.#prospects.refusal(brake.nextSendAt() - now))
     }
     if (!isInTime(need, now)) return Promise.reject(tooLate())
-    const waiting = new Waiting(call, need, now, this.#onLeave)
-    need.onJoin?.(team => {
-      if (!waiting.inLine) return
-      this.#queue.join(waiting, team)
-      // It may be that team's turn already.
-      this.#pump()
-    })
+    const waiting = new Waiting(call, need, now, this.#line)
     this.#queueUp(waiting, hasPlace(need.team, this.#queue, this.#options))
     return waiting.reply
   }
@@ -136,6 +131,18 @@ export class Schedule {
     }
   }
 
+  #makeLine(): Line {
+    return {
+      left: waiting => this.#dismiss(waiting, waiting.need.signal.reason),
+      joined: (waiting, team) => {
+        this.#queue.join(waiting, team)
+        // It may be that team's turn already.
+        this.#pump()
+      },
+      prospectOf: waiting => this.#prospects.of(waiting)
+    }
+  }
+
   /** Sends it now, lets it wait until its deadline, or refuses it if that cannot be met. */
   #queueUp(waiting: Waiting, mayWait = true): void {
     this.#queue.push(waiting)
@@ -152,7 +159,7 @@ export class Schedule {
     const { team, priority } = waiting
     emit({ type: 'schedule.queued', at: clock.now(), team, priority })
     waiting.watch(this.#deadlineOf(waiting))
-    waiting.need.onQueued?.(() => this.#prospects.of(waiting))
+    waiting.need.onQueued?.(waiting)
   }
 
   /** Takes a call out of the line, with everything that was set up for its wait. */

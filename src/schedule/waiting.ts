@@ -5,10 +5,19 @@
 
 import type { Timer } from '../clock.ts'
 import type { ServiceError } from '../errors.ts'
-import type { Call, Need, Priority, Reply } from '../ports.ts'
+import type { Call, Need, Place, Priority, Prospect, Reply } from '../ports.ts'
 import type { Queued } from './fair-queue.ts'
 
-export class Waiting implements Queued {
+/** What those who wait have in common, so that none has functions of its own. */
+export interface Line {
+  /** Its caller has left. */
+  left(waiting: Waiting): void
+  /** Another team wants it as well, and it stands in line. */
+  joined(waiting: Waiting, team: string): void
+  prospectOf(waiting: Waiting): Prospect
+}
+
+export class Waiting implements Queued, Place {
   readonly call: Call
   readonly need: Need
   readonly arrivedAt: number
@@ -20,10 +29,9 @@ export class Waiting implements Queued {
   failure: ServiceError | undefined
   inLine = false
   #timer: Timer | undefined
-  readonly #onLeave: (waiting: Waiting) => void
+  readonly #line: Line
 
-  /** @param onLeave called if the caller leaves between `watch` and `rest` */
-  constructor(call: Call, need: Need, arrivedAt: number, onLeave: (waiting: Waiting) => void) {
+  constructor(call: Call, need: Need, arrivedAt: number, line: Line) {
     const { promise, reject, resolve } = Promise.withResolvers<Reply>()
     this.call = call
     this.need = need
@@ -31,7 +39,7 @@ export class Waiting implements Queued {
     this.reply = promise
     this.resolve = resolve
     this.reject = reject
-    this.#onLeave = onLeave
+    this.#line = line
   }
 
   get team(): string {
@@ -64,7 +72,16 @@ export class Waiting implements Queued {
     this.need.signal.removeEventListener('abort', this)
   }
 
+  /** The caller has left between `watch` and `rest`. */
   handleEvent(): void {
-    this.#onLeave(this)
+    this.#line.left(this)
+  }
+
+  prospect(): Prospect {
+    return this.#line.prospectOf(this)
+  }
+
+  join(team: string): void {
+    if (this.inLine) this.#line.joined(this, team)
   }
 }

@@ -143,19 +143,20 @@ t.test('a flight may be sent while any of its waiters still has time', async t =
 /** What the schedule says to a flight that stands in line. */
 const prospectOf = (sendAt: number) => {
   const refusal = new ServiceError('budget_exhausted', 'for the test', { retryAfterMs: 7 })
-  return { refusal, look: () => ({ sendAt, refusal: () => refusal }) }
+  const prospect = () => ({ sendAt, refusal: () => refusal })
+  return { refusal, place: { prospect, join: () => {} } }
 }
 
 t.test('who cannot wait as long as the flight will have to is refused at once', async t => {
   const clock = new FakeClock(0)
   const [flights, sends] = [new Flights<string>(clock), new Sends()]
   const patient = callerOf(flights, sends, { deadline: 1000 })
-  const { refusal, look } = prospectOf(500)
-  sends.last.need.onQueued?.(look)
+  const { refusal, place } = prospectOf(500)
+  sends.last.need.onQueued?.(place)
   await t.rejects(callerOf(flights, sends, { deadline: 400 }).result, refusal)
   const inTime = callerOf(flights, sends, { deadline: 600 })
   const later = prospectOf(700)
-  sends.last.need.onQueued?.(later.look)
+  sends.last.need.onQueued?.(later.place)
   await t.rejects(inTime.result, later.refusal, 'also if it stands in line once more')
   sends.last.need.onSent?.()
   const afterwards = callerOf(flights, sends, { deadline: 100 })
@@ -180,8 +181,8 @@ t.test('a hasty caller taken over by a flight with a patient one is refused at o
   const refresh = callerOf(flights, sends, { priority: 'refresh', deadline: 60_000 })
   const hasty = callerOf(flights, sends, { deadline: 1000 })
   t.equal(sends.started.length, 2)
-  const { refusal, look } = prospectOf(5000)
-  sends.last.need.onQueued?.(look)
+  const { refusal, place } = prospectOf(5000)
+  sends.last.need.onQueued?.(place)
   await t.rejects(hasty.result, refusal)
   sends.last.landing.resolve('landed')
   t.equal(await refresh.result, 'landed')

@@ -85,8 +85,8 @@ async function estimationError(seed: number): Promise<number> {
   let sendAt = asked
   ask('last', {
     ...askings[0],
-    onQueued: look => {
-      sendAt = look().sendAt
+    onQueued: place => {
+      sendAt = place.prospect().sendAt
     }
   })
   await clock.advance(40_000)

@@ -5,6 +5,7 @@
 
 import t from 'tap'
 import { type Contact, type ErrorCode, type ErrorOptions, ServiceError } from '../../src/errors.ts'
+import type { Place } from '../../src/ports.ts'
 import { guardMs } from '../../src/schedule/ledger.ts'
 import { settled } from '../support/fake-clock.ts'
 import { callTo } from '../support/pages.ts'
@@ -486,17 +487,17 @@ t.test("a call that another team comes to want goes in that team's turn", async 
   await clock.advance(1000)
   t.equal(arrived.length, 22, 'the reserve is left')
   const teams = new Set(['blue'])
-  let join = (_: string) => {}
+  let place: Place | undefined
   const need = {
     ...{ team: 'blue', teams, priority: 'interactive' as const, deadline: 1e9 },
     signal: new AbortController().signal,
-    onJoin: (listener: (team: string) => void) => {
-      join = listener
+    onQueued: (its: Place) => {
+      place = its
     }
   }
   void schedule.send(callTo('shared'), need)
   teams.add('green')
-  join('green')
+  place?.join('green')
   ask('own', { team: 'green' })
   await settled()
   t.strictSame(
