@@ -20,8 +20,9 @@ export interface Signal {
 export class Cancellation implements Signal {
   #aborted = false
   #reason: unknown
-  /** Nearly always there is but one. */
-  #listeners: CancelListener[] | undefined
+  /** Nearly always the only one, and a list would take more than all the rest. */
+  #listener: CancelListener | undefined
+  #further: CancelListener[] | undefined
 
   get aborted(): boolean {
     return this.#aborted
@@ -36,8 +37,9 @@ export class Cancellation implements Signal {
     if (this.#aborted) return
     this.#aborted = true
     this.#reason = reason
-    // One by one, because each may take others off the list.
-    for (let next = this.#listeners?.shift(); next; next = this.#listeners?.shift()) {
+    // One by one, because each may take others off.
+    for (let next = this.#listener; next; next = this.#listener) {
+      this.#listener = this.#further?.shift()
       if (typeof next === 'function') next()
       else next.handleEvent()
     }
@@ -48,14 +50,16 @@ export class Cancellation implements Signal {
   }
 
   addEventListener(_: 'abort', listener: CancelListener): void {
-    if (this.#aborted || this.#listeners?.includes(listener)) return
-    if (this.#listeners) this.#listeners.push(listener)
-    else this.#listeners = [listener]
+    if (this.#aborted || this.#listener === listener || this.#further?.includes(listener)) return
+    if (!this.#listener) this.#listener = listener
+    else if (this.#further) this.#further.push(listener)
+    else this.#further = [listener]
   }
 
   removeEventListener(_: 'abort', listener: CancelListener): void {
-    const at = this.#listeners?.indexOf(listener) ?? -1
-    if (at >= 0) this.#listeners?.splice(at, 1)
+    const at = this.#further?.indexOf(listener) ?? -1
+    if (this.#listener === listener) this.#listener = this.#further?.shift()
+    else if (at >= 0) this.#further?.splice(at, 1)
   }
 }
 
