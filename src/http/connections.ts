@@ -139,7 +139,7 @@ export class Connections {
   #add(socket: Socket): void {
     const fresh = { owed: new Set<ServerResponse>(), latest: undefined, sent: 0, stuckSince: 0 }
     this.#open.set(socket, fresh)
-    socket.once('close', () => this.#remove(socket))
+    socket.on('close', () => this.#remove(socket))
     if (this.#open.size > this.#options.most) this.#makeRoom()
     this.#timer ??= this.#options.clock.after(lookEveryMs, () => this.#look())
   }
