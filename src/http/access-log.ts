@@ -77,6 +77,7 @@ export class AccessLog {
     const isPlain = team !== '' && status < 400
     if (!isPlain && !this.#limit.admits(`${team} ${error?.code ?? status}`)) return
     const line = {
+      reqId: request.id,
       team: team || undefined,
       method: request.method,
       ...placeOf(request),
@@ -118,7 +119,9 @@ export class AccessLog {
 
   /** What nobody foresaw, with its stack. */
   failed(request: FastifyRequest, error: unknown): void {
-    if (this.#limit.admits('internal error')) request.log.error({ err: error }, 'internal error')
+    if (this.#limit.admits('internal error')) {
+      request.log.error({ reqId: request.id, err: error }, 'internal error')
+    }
   }
 }
 

@@ -87,7 +87,7 @@ export async function createApp(options: AppOptions): Promise<CallersListener> {
   const redactor = createRedactor(secretsOf(config))
   const log = new AccessLog({ ...options, redactor })
   const idOf = ({ headers }: IncomingMessage) =>
-    saneId(headers['x-request-id'], redactor) ?? randomUUID()
+    saneId(headers['x-request-id'], redactor) ?? freshId()
   const lane = new FastLane({ ...options, log, saneId: given => saneId(given, redactor) })
   const corsOf = corsHeadersFor(config.CORS_ORIGINS)
   const protocolErrors = new ProtocolErrors({ log, redactor, idOf, corsOf })
@@ -98,6 +98,8 @@ export async function createApp(options: AppOptions): Promise<CallersListener> {
     // Fastify's own request lines would be a second and third one; see access-log.ts.
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: idOf,
+    // The two lines that a request may have say whose they are (access-log.ts).
+    childLoggerFactory: logger => logger,
     // While draining, what arrives on open connections is still answered, in our words.
     return503OnClosing: false,
     bodyLimit: 256 * 1024,
@@ -249,6 +251,13 @@ async function addRoutes(
   }
   await app.register(routes)
   await app.register(routes, { prefix: '/v1' })
+}
+
+/** Node makes it of twenty pieces, ten times as large as the one that they become when they are read. */
+function freshId(): string {
+  const id = randomUUID()
+  id.charCodeAt(0)
+  return id
 }
 
 /** A caller's id for a request, if it is sane and no secret that strayed there. */
