@@ -78,6 +78,8 @@ const serverOptions = {
   requestTimeout: requestTimeoutMs,
   keepAliveTimeout: keepAliveTimeoutMs,
   connectionsCheckingInterval: 1000,
+  // What has no body costs no stream of one, which nobody would read.
+  optimizeEmptyRequests: true,
   // Node would answer a missing Host with an empty body; request-checks.ts does it in words.
   requireHostHeader: false
 }
