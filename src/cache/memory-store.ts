@@ -22,11 +22,16 @@ export interface MemoryStoreOptions {
 }
 
 interface Entry {
+  readonly key: string
   readonly value: unknown
   readonly bytes: number
+  /** All of its kind. */
+  readonly among: Entries
+  owner: string
 }
 
-type Owner = LRUCache<string, Entry>
+type Entries = Map<string, Entry>
+type Owner = LRUCache<Entry, Entry>
 
 /** What an entry costs besides its content: objects, map slots, list links. Measured, rounded up. */
 const overheadBytes = 1200
@@ -41,7 +46,8 @@ export class MemoryStore {
   readonly #weights: ReadonlyMap<string, number>
   readonly #weightOfAll: number
   readonly #owners = new Map<string, Owner>()
-  readonly #ownerOf = new Map<string, string>()
+  /** By shelf: joined with its name, a key would be a new string each time, to be hashed again. */
+  readonly #shelves = new Map<string, Entries>()
   readonly #onEvicted: (reason: EvictionReason) => void
   #bytes = 0
 
@@ -53,7 +59,7 @@ export class MemoryStore {
   }
 
   get entries(): number {
-    return this.#ownerOf.size
+    return [...this.#shelves.values()].reduce((sum, { size }) => sum + size, 0)
   }
 
   get bytes(): number {
@@ -71,62 +77,62 @@ export class MemoryStore {
    * @param bytesOf what a value takes in memory; asked once, when it is set
    */
   shelf<Value>(name: string, bytesOf: (value: Value) => number): Shelf<Value> {
-    const keyOf = (key: string) => `${name} ${key}`
+    const among: Entries = this.#shelves.get(name) ?? new Map()
+    this.#shelves.set(name, among)
     return {
-      get: (key, team) => this.#get(keyOf(key), team) as Value | undefined,
-      peek: key => this.#peek(keyOf(key)) as Value | undefined,
-      set: (key, value, team) => this.#set(keyOf(key), { value, bytes: bytesOf(value) }, team)
+      get: (key, team) => this.#get(among.get(key), team) as Value | undefined,
+      peek: key => among.get(key)?.value as Value | undefined,
+      set: (key, value, team) => {
+        const bytes = bytesOf(value) + overheadBytes + 2 * key.length
+        return this.#set({ key, value, bytes, among, owner: team })
+      }
     }
   }
 
-  #get(key: string, team: string): unknown {
-    const owner = this.#ownerOf.get(key)
-    if (owner === undefined) return undefined
-    const entry = this.#owners.get(owner)!.get(key)!
-    if (owner !== team && owner !== everybody) this.#put(key, entry, everybody)
+  #get(entry: Entry | undefined, team: string): unknown {
+    if (!entry) return undefined
+    if (entry.owner === team || entry.owner === everybody) {
+      this.#owners.get(entry.owner)!.get(entry)
+    } else this.#put(entry, everybody)
     return entry.value
   }
 
-  #peek(key: string): unknown {
-    const owner = this.#ownerOf.get(key)
-    return owner === undefined ? undefined : this.#owners.get(owner)!.peek(key)!.value
-  }
-
-  #set(key: string, { bytes, value }: Entry, team: string): boolean {
-    const entry = { value, bytes: bytes + overheadBytes + 2 * key.length }
-    const owner = this.#ownerOf.get(key) ?? team
-    this.#drop(key)
-    if (entry.bytes > this.#maxBytes * largestShare) {
+  #set(entry: Entry): boolean {
+    const { among, bytes, key, owner: team } = entry
+    const known = among.get(key)
+    const owner = known?.owner ?? team
+    if (known) this.#drop(known)
+    if (bytes > this.#maxBytes * largestShare) {
       this.#onEvicted('too-large')
       return false
     }
-    this.#put(key, entry, owner === team ? team : everybody)
+    this.#put(entry, owner === team ? team : everybody)
     while (this.#bytes > this.#maxBytes) {
       this.#heaviest()?.pop()
       this.#onEvicted('room')
     }
-    return this.#ownerOf.has(key)
+    return among.has(key)
   }
 
-  #put(key: string, entry: Entry, owner: string): void {
-    this.#drop(key)
-    const entries = this.#owners.get(owner) ?? this.#makeOwner(owner)
-    this.#ownerOf.set(key, owner)
+  #put(entry: Entry, owner: string): void {
+    this.#drop(entry)
+    entry.owner = owner
+    entry.among.set(entry.key, entry)
     this.#bytes += entry.bytes
-    entries.set(key, entry, { size: entry.bytes })
+    const entries = this.#owners.get(owner) ?? this.#makeOwner(owner)
+    entries.set(entry, entry, { size: entry.bytes })
   }
 
-  #drop(key: string): void {
-    const owner = this.#ownerOf.get(key)
-    if (owner !== undefined) this.#owners.get(owner)!.delete(key)
+  #drop(entry: Entry): void {
+    this.#owners.get(entry.owner)?.delete(entry)
   }
 
   /** Teams are configured, so there are few owners. */
   #makeOwner(name: string): Owner {
-    const entries: Owner = new LRUCache<string, Entry>({
+    const entries: Owner = new LRUCache<Entry, Entry>({
       maxSize: Math.max(this.#maxBytes, 1),
-      dispose: ({ bytes }, key) => {
-        this.#ownerOf.delete(key)
+      dispose: ({ among, bytes, key }) => {
+        among.delete(key)
         this.#bytes -= bytes
       }
     })
