@@ -8,9 +8,9 @@ import { fstatSync, writeSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import type { Clock } from '../clock.ts'
 
-/** Takes a text, and tells when it has taken it or why it has not. */
+/** Takes bytes, and tells when it has taken them or why it has not; until then they stay. */
 export interface Output {
-  write(text: string, done: (error?: Error | null) => void): unknown
+  write(bytes: Uint8Array, done: (error?: Error | null) => void): unknown
 }
 
 const stdout = 1
@@ -27,9 +27,9 @@ export function standardOutput(): Output {
 }
 
 /** Unlike process.stdout, this recovers when a full disk has space again. */
-function writeFile(text: string, done: (error?: Error) => void): void {
+function writeFile(bytes: Uint8Array, done: (error?: Error) => void): void {
   try {
-    writeSync(stdout, text)
+    writeSync(stdout, bytes)
   } catch (error) {
     done(error as Error)
     return
@@ -40,7 +40,7 @@ function writeFile(text: string, done: (error?: Error) => void): void {
 export interface LogOutputOptions {
   readonly output: Output
   readonly clock: Clock
-  /** Lines that wait for the reader, in characters; more are dropped. */
+  /** Lines that wait for the reader, in bytes; more are dropped. */
   readonly mostWaiting?: number
   /** Told how many were, when some are taken again. */
   readonly onDropped: (count: number) => void
@@ -51,8 +51,9 @@ const batchMs = 10
 
 export class LogOutput {
   readonly #options: Required<LogOutputOptions>
-  #lines: string[] = []
-  #length = 0
+  #waiting = new Batch()
+  /** Of what is being written, or was last. */
+  #other = new Batch()
   #isScheduled = false
   #isWriting = false
   #dropped = 0
@@ -63,23 +64,22 @@ export class LogOutput {
   }
 
   write(line: string): void {
-    if (this.#length + line.length > this.#options.mostWaiting) {
+    if (this.#waiting.length + line.length > this.#options.mostWaiting) {
       this.#dropped++
       return
     }
-    this.#lines.push(line)
-    this.#length += line.length
+    this.#waiting.add(line)
     this.#schedule()
   }
 
   /** Hands over what waits, unless the reader is behind; what a pipe has room for is then in it. */
   flush(): void {
-    if (this.#isWriting || this.#lines.length === 0) return
-    const lines = this.#lines
-    this.#lines = []
-    this.#length = 0
+    if (this.#isWriting || this.#waiting.lines === 0) return
+    const batch = this.#waiting
+    this.#waiting = this.#other
+    this.#other = batch
     this.#isWriting = true
-    this.#options.output.write(lines.join(''), error => this.#written(lines.length, error))
+    this.#options.output.write(batch.bytes, error => this.#written(error))
   }
 
   /** Resolves once everything was taken, or when the time is over. */
@@ -104,9 +104,11 @@ export class LogOutput {
     })
   }
 
-  #written(count: number, error: Error | null | undefined): void {
+  #written(error: Error | null | undefined): void {
     this.#isWriting = false
-    if (error) this.#dropped += count
+    const { lines } = this.#other
+    this.#other.clear()
+    if (error) this.#dropped += lines
     else if (this.#dropped > 0) this.#reportDropped()
     this.flush()
     if (this.#isWriting) return
@@ -118,5 +120,43 @@ export class LogOutput {
     const dropped = this.#dropped
     this.#dropped = 0
     this.#options.onDropped(dropped)
+  }
+}
+
+/** More memory than this a batch does not keep. */
+const mostKeptBytes = 256 * 1024
+const longestUtf8 = 3
+
+/**
+ * Lines as the bytes that they go out as, one behind the other. A line is made of a dozen pieces:
+ * put together only when it is written, thousands of lines later, they would come from memory that
+ * the processor's caches have long lost, and outlive V8's young generation until then.
+ */
+class Batch {
+  lines = 0
+  length = 0
+  #room = Buffer.allocUnsafeSlow(0)
+
+  add(line: string): void {
+    const most = this.length + longestUtf8 * line.length
+    if (most > this.#room.length) this.#grow(most)
+    this.length += this.#room.write(line, this.length)
+    this.lines++
+  }
+
+  get bytes(): Uint8Array {
+    return this.#room.subarray(0, this.length)
+  }
+
+  clear(): void {
+    if (this.#room.length > mostKeptBytes) this.#room = Buffer.allocUnsafeSlow(0)
+    this.lines = 0
+    this.length = 0
+  }
+
+  #grow(bytes: number): void {
+    const larger = Buffer.allocUnsafeSlow(2 * bytes)
+    larger.set(this.bytes)
+    this.#room = larger
   }
 }

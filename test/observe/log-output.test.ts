@@ -1,8 +1,10 @@
 /** Whoever reads the log may be slow, gone or full: lines are lost, and nothing else happens. */
 
+import fc from 'fast-check'
 import t from 'tap'
 import { LogOutput } from '../../src/observe/log-output.ts'
 import { FakeClock } from '../support/fake-clock.ts'
+import { holds } from '../support/property.ts'
 
 type Done = (error?: Error | null) => void
 
@@ -13,8 +15,8 @@ function rig(mostWaiting = 1000) {
   const dropped: number[] = []
   let take: Done = () => t.fail('nothing is being written')
   const output = {
-    write: (text: string, done: Done) => {
-      handed.push(text)
+    write: (bytes: Uint8Array, done: Done) => {
+      handed.push(Buffer.from(bytes).toString())
       take = done
     }
   }
@@ -89,4 +91,31 @@ t.test('flushing waits for the reader, but not for ever', async t => {
   const given = log.flushed(100)
   await clock.advance(100)
   await t.resolves(given, 'the reader never took it')
+})
+
+t.test('whatever is written, at whatever pace it is taken, comes out as it was', async t => {
+  const line = fc.string({ unit: 'binary', maxLength: 300 }).map(text => `${text.toWellFormed()}\n`)
+  const step = fc.oneof(line, fc.constantFrom('pass' as const, 'take' as const))
+  const property = fc.asyncProperty(fc.array(step, { size: 'large' }), async steps => {
+    const clock = new FakeClock()
+    const waiting: { bytes: Uint8Array; done: Done }[] = []
+    const output = { write: (bytes: Uint8Array, done: Done) => waiting.push({ bytes, done }) }
+    const log = new LogOutput({ output, clock, onDropped: () => {} })
+    let taken = ''
+    const take = () => {
+      const next = waiting.shift()
+      // Only now: until it says that it has them, the bytes are the reader's.
+      taken += Buffer.from(next?.bytes ?? []).toString()
+      next?.done()
+    }
+    for (const one of steps) {
+      if (one === 'pass') await clock.advance(10)
+      else if (one === 'take') take()
+      else log.write(one)
+    }
+    log.flush()
+    while (waiting.length > 0) take()
+    return taken === steps.filter(one => one !== 'pass' && one !== 'take').join('')
+  })
+  await holds(t, property)
 })
