@@ -159,7 +159,6 @@ export class Cache implements PageSource {
     // Who mends an answer can do without: no call is repeated for it.
     const hasFallback = fallback !== undefined || need.conditions?.notBefore !== undefined
     const isJoiner = this.#flights.has(keyOf(call))
-    if (known && !isJoiner) this.#reuse.noteRefetch(call, now)
     const wish: Wish = { call, need, now, reason: reasonOf(known, now), isJoiner, fallback }
     const own = hasFallback ? { ...need, hasFallback } : need
     return this.#flights
@@ -260,12 +259,15 @@ export class Cache implements PageSource {
       page.value.isAbsent ? briefly(lifetimes) : lifetimes
     )
     store.set(keyOf(call), response, team)
+    // Somebody else did it, and then, whenever it was found here.
+    if (known) this.#reuse.noteRefetch(call, response.requestedAt)
     const at = this.#invalidatedAt(call, response)
     return at === undefined ? response : invalidated(response, at)
   }
 
   #send(call: Call, need: Need): Promise<Landed> {
     const askedAt = this.#options.clock.now()
+    if (this.#lookup(call, need.team)) this.#reuse.noteRefetch(call, askedAt)
     return this.#options.send(call, need).then(reply => this.#keep(call, need, askedAt, reply))
   }
 

@@ -193,6 +193,24 @@ for (const [name, placeFor] of Object.entries(places)) {
     t.equal(await house.callsOf(() => house.ask('/chats/2')), 1)
   })
 
+  t.test(`${name}: what was found is as if fetched when it was, not when it was found`, async t => {
+    const house = await houseFor(t)
+    const [one, other] = [await house.open(), await house.open()]
+    const callsFrom = ({ cache }: OneCache) =>
+      house.callsOf(() => house.settled(cache.fetch(callTo('/chats'), needOf())))
+    t.same([await callsFrom(one), await callsFrom(other)], [1, 0])
+    await house.clock.advance(freshMs)
+    t.equal(await callsFrom(one), 1)
+    await house.clock.advance(refreshEveryMs)
+    t.equal(await callsFrom(other), 0)
+    await house.invalidate(['/chats'])
+    t.equal(await callsFrom(other), 1, 'that is not too soon')
+    t.equal(await callsFrom(one), 0)
+    await house.invalidate(['/chats'])
+    t.equal(await callsFrom(one), 0, 'this is, for who found it as well')
+    for (const each of [one, other]) each.close()
+  })
+
   t.test(`${name}: what is invalidated during its call is stale when it arrives`, async t => {
     const house = await houseFor(t)
     const { promise, resolve } = Promise.withResolvers<Page>()
