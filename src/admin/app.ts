@@ -10,7 +10,8 @@ import type { Config } from '../config.ts'
 import { isLoopback } from '../config-values.ts'
 import { ServiceError } from '../errors.ts'
 import type { Explain } from '../explain.ts'
-import { sendProblem, toServiceError } from '../http/problem.ts'
+import { onParserError, rawResponse } from '../http/parser-errors.ts'
+import { problemOf, problemType, sendProblem, toServiceError } from '../http/problem.ts'
 import { History } from '../observe/history.ts'
 import type { Logger } from '../observe/log.ts'
 import type { Metrics } from '../observe/metrics.ts'
@@ -20,7 +21,6 @@ import { explainQuery } from './explain-query.ts'
 import { guard } from './guards.ts'
 import { prefersOpenMetrics } from './open-metrics.ts'
 import { contentPolicy, pageRoutes } from './page-files.ts'
-import { onParserError } from './parser-errors.ts'
 
 export interface AdminOptions {
   readonly config: Config
@@ -62,7 +62,11 @@ export function createAdminApp({
     frameworkErrors: (error, request, reply) => {
       sendProblem(request, reply.headers(headers), toServiceError(error))
     },
-    clientErrorHandler: onParserError(headers),
+    clientErrorHandler: onParserError(error => {
+      const body = JSON.stringify(problemOf(error, ''))
+      const content = { 'content-type': problemType, 'content-length': Buffer.byteLength(body) }
+      return rawResponse(error.kind.status, { ...headers, ...content }, body)
+    }),
     // Operators may watch until the end, and not longer.
     forceCloseConnections: true
   }) as unknown as FastifyInstance

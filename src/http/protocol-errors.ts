@@ -6,19 +6,14 @@
  */
 
 import { randomUUID } from 'node:crypto'
-import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
-import type { Duplex } from 'node:stream'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { type ErrorCode, ServiceError } from '../errors.ts'
 import type { Redactor } from '../observe/redact.ts'
 import type { AccessLog } from './access-log.ts'
 import type { CrossOrigin } from './cors.ts'
+import { onParserError, rawResponse, refuseRaw } from './parser-errors.ts'
 import { problemOf, problemType, sendProblem, toServiceError } from './problem.ts'
-
-interface ParserError extends Error {
-  readonly code?: string | undefined
-  readonly rawPacket?: unknown
-}
 
 export interface ProtocolErrorsOptions {
   readonly log: AccessLog
@@ -37,16 +32,15 @@ export class ProtocolErrors {
   }
 
   /** Fastify's `clientErrorHandler`: a bare socket, since there is no request to reply to. */
-  readonly onClientError = (error: ParserError, socket: Duplex): void => {
-    if (error.code === 'ECONNRESET') socket.destroy()
-    else refuse(socket, () => this.#rawResponse(errorOfParser(error), originIn(error.rawPacket)))
-  }
+  readonly onClientError = onParserError((error, packet) =>
+    this.#rawResponse(error, originIn(packet))
+  )
 
   attach(server: Server): void {
     // CONNECT comes with a bare socket too; Node alone would hang up without a word.
     server.on('connect', (_, socket) => {
       const error = new ServiceError('bad_request', 'This service opens no tunnels.')
-      refuse(socket, () => this.#rawResponse(error))
+      refuseRaw(socket, () => this.#rawResponse(error))
     })
     // `Expect: 100-continue` is Node's business; anything else is a 417 (RFC 9110 section 10.1.1).
     server.on('checkExpectation', (request, response) => {
@@ -66,10 +60,7 @@ export class ProtocolErrors {
 
   #rawResponse(error: ServiceError, origin?: string): string {
     const { headers, body } = this.#response(error, '', randomUUID(), origin)
-    const { status } = error.kind
-    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
-    const start = `HTTP/1.1 ${status} ${STATUS_CODES[status]}`
-    return [start, ...lines, 'Connection: close', '', body].join('\r\n')
+    return rawResponse(error.kind.status, headers, body)
   }
 
   #response(error: ServiceError, url: string, reqId: string, origin: string | undefined) {
@@ -90,59 +81,10 @@ export class ProtocolErrors {
   }
 }
 
-/** Node's own marks on a socket: the response that has its turn, the request that is being read. */
-type HttpSocket = Duplex & {
-  readonly _httpMessage?: ServerResponse | null
-  readonly parser?: { readonly incoming?: IncomingMessage | null } | null
-}
-
-/** Refusals that wait for their turn; the parser reports every further chunk as an error again. */
-const waiting = new WeakSet<Duplex>()
-
-/** @param answer made only if it is sent */
-function refuse(socket: Duplex, answer: () => string): void {
-  const { _httpMessage: pending, parser } = socket as HttpSocket
-  const answered = pending ? pending.headersSent : parser?.incoming?.complete === false
-  if (pending?.req.complete) {
-    // The request before it was whole and is answered first, or it would take this for its answer.
-    if (waiting.has(socket)) return
-    waiting.add(socket)
-    pending.once('close', () => {
-      waiting.delete(socket)
-      refuse(socket, answer)
-    })
-  } else if (!socket.writable || answered) {
-    // Its answer has begun, or is over while its body still comes: a second one would be a lie.
-    socket.destroy()
-  } else {
-    socket.end(answer())
-  }
-}
-
-function errorOfParser(error: ParserError): ServiceError {
-  switch (error.code) {
-    case 'HPE_HEADER_OVERFLOW':
-      return startsWithLongLine(error.rawPacket)
-        ? new ServiceError('uri_too_long', 'The URL is too long.')
-        : new ServiceError('headers_too_large', 'The request headers are too large.')
-    case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return new ServiceError('request_timeout', 'The request did not arrive in time.')
-    default:
-      return new ServiceError('bad_request', 'The request is not valid HTTP.')
-  }
-}
-
 /** For a page to read why: its browser's `Origin`, if the parser had come to see it. */
 function originIn(packet: unknown): string | undefined {
   if (!Buffer.isBuffer(packet)) return undefined
   return /^origin: *(\S+)\r$/im.exec(packet.toString('latin1'))?.[1]
-}
-
-/** True if the packet is a request line that outgrew the parser's limit, rather than headers. */
-function startsWithLongLine(packet: unknown): boolean {
-  if (!Buffer.isBuffer(packet) || !/^[A-Z]+ /.test(packet.toString('latin1', 0, 10))) return false
-  const end = packet.indexOf('\n')
-  return end < 0 || end > 8000
 }
 
 const detailByRouterCode: Record<string, [ErrorCode, string]> = {
