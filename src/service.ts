@@ -7,10 +7,11 @@
  */
 
 import type { FastifyInstance } from 'fastify'
-import { Cache, storedBytes } from './cache/cache.ts'
+import { Cache } from './cache/cache.ts'
 import { type Lifetimes, longestMs } from './cache/freshness.ts'
 import { MemoryStore } from './cache/memory-store.ts'
 import type { SharedCache } from './cache/shared-cache.ts'
+import { storedBytes } from './cache/stored-pages.ts'
 import { Chats } from './chats/chats.ts'
 import { completing } from './chats/completion.ts'
 import { pageTags, staleTags } from './chats/events.ts'

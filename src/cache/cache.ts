@@ -8,7 +8,6 @@
 
 import type { ForwardReason } from '../cache-status.ts'
 import { Cancellation } from '../cancellation.ts'
-import type { Clock } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
 import type { Page } from '../page.ts'
 import {
@@ -18,40 +17,21 @@ import {
   type Need,
   type PageProspect,
   type PageSource,
-  type Reply,
   type Send,
-  type Shelf,
   type Stored
 } from '../ports.ts'
 import { Flights } from './flights.ts'
-import type { Foresight, Idle } from './foresight.ts'
+import type { Idle } from './foresight.ts'
 import { forwarded, hit, type Landed, reasonOf, storedOnly } from './found.ts'
-import {
-  assess,
-  briefly,
-  invalidated,
-  type Lifetimes,
-  shortened,
-  stored,
-  usableOf
-} from './freshness.ts'
-import { Invalidations } from './invalidations.ts'
+import { assess, invalidated, usableOf } from './freshness.ts'
 import { Reuse, refreshEveryMs } from './reuse.ts'
-import { newsOf, Rhythm } from './rhythm.ts'
 import type { SharedCache } from './shared-cache.ts'
 import type { Foreign } from './shared-pages.ts'
+import { StoredPages, type StoredPagesOptions } from './stored-pages.ts'
 
-export interface CacheOptions {
-  readonly clock: Clock
-  readonly store: Shelf<Stored<Page>>
+export interface CacheOptions extends StoredPagesOptions {
   readonly send: Send
-  readonly lifetimes: Lifetimes
-  /** Uniform in [0, 1): spreads expiry. */
-  readonly random: () => number
-  /** What invalidates a page. */
-  readonly tagsOf: (call: Call, page: Page) => Iterable<string>
   readonly idle: Idle
-  readonly foresight: Foresight
   /** What other replicas have; undefined if this is the only one. */
   readonly shared?: Pick<SharedCache, 'fly'> | undefined
 }
@@ -60,20 +40,18 @@ export class Cache implements PageSource {
   readonly #options: CacheOptions
   readonly #flights: Flights<Landed>
   readonly #reuse: Reuse
-  readonly #rhythm: Rhythm
-  readonly #invalidations = new Invalidations()
-  #versions = 0
+  readonly #pages: StoredPages
 
   constructor(options: CacheOptions) {
     this.#options = options
     this.#flights = new Flights(options.clock)
-    this.#rhythm = new Rhythm(options.lifetimes)
+    this.#pages = new StoredPages(options)
     this.#reuse = new Reuse({ ...options, isUnderWay: key => this.#flights.has(key) })
   }
 
   find(call: Call, need: Need): Found | undefined {
     const now = this.#options.clock.now()
-    const usable = usableOf(this.#lookup(call, need.team), need, now)
+    const usable = usableOf(this.#pages.lookup(call, need.team), need, now)
     if (need.conditions?.onlyIfCached) return storedOnly(usable, need.conditions, now)
     if (!usable || !this.#reuse.mayServe(usable, call, need, now)) return undefined
     return this.#read(usable, call, need, now)
@@ -81,7 +59,7 @@ export class Cache implements PageSource {
 
   again(call: Call, version: number, need: Need): Found | undefined {
     const now = this.#options.clock.now()
-    const page = this.#lookup(call, need.team)
+    const page = this.#pages.lookup(call, need.team)
     const isSame = page?.version === version && now < page.freshUntil
     return isSame ? this.#read(page, call, need, now) : undefined
   }
@@ -96,7 +74,7 @@ export class Cache implements PageSource {
     const { clock, foresight, idle } = this.#options
     if (!foresight.readAhead || !idle.hasSlot(team, 'bulk')) return
     const now = clock.now()
-    const known = this.#lookup(call, team)
+    const known = this.#pages.lookup(call, team)
     if (this.#flights.has(keyOf(call)) || (known && now < known.revalidateUntil)) return
     // It leaves at once or not at all.
     this.#launchUnasked(call, { team, priority: 'bulk', deadline: now, signal: neverAborted })
@@ -106,7 +84,7 @@ export class Cache implements PageSource {
   look(call: Call, need: Need): PageProspect {
     const now = this.#options.clock.now()
     const key = keyOf(call)
-    const known = this.#current(call, this.#options.store.peek(key))
+    const known = this.#pages.peek(call)
     const usable = usableOf(known, need, now)
     const isServed = usable !== undefined && this.#reuse.mayServe(usable, call, need, now)
     const isUnderWay = this.#flights.has(key)
@@ -123,22 +101,7 @@ export class Cache implements PageSource {
 
   /** Everything that has one of these tags is stale from `at` on. */
   invalidate(tags: readonly string[], at = this.#options.clock.now()): void {
-    this.#invalidations.note(tags, at)
-  }
-
-  /** The stored page, stale if it was invalidated since it was asked for. */
-  #lookup(call: Call, team: string): Stored<Page> | undefined {
-    return this.#current(call, this.#options.store.get(keyOf(call), team))
-  }
-
-  #current(call: Call, page: Stored<Page> | undefined): Stored<Page> | undefined {
-    if (!page) return undefined
-    const at = this.#invalidatedAt(call, page)
-    return at === undefined ? page : invalidated(page, at)
-  }
-
-  #invalidatedAt(call: Call, { requestedAt, value }: Stored<Page>): number | undefined {
-    return this.#invalidations.since(() => this.#options.tagsOf(call, value), requestedAt)
+    this.#pages.invalidate(tags, at)
   }
 
   /** Rejects with what the flight failed with, if nothing stale may be served instead. */
@@ -154,7 +117,7 @@ export class Cache implements PageSource {
   /** Keeps no more for as long as it takes than has to be known then: thousands may wait. */
   #forward(call: Call, need: Need): Promise<Found> {
     const now = this.#options.clock.now()
-    const known = this.#lookup(call, need.team)
+    const known = this.#pages.lookup(call, need.team)
     const fallback = usableOf(known, need, now)
     // Who mends an answer can do without: no call is repeated for it.
     const hasFallback = fallback !== undefined || need.conditions?.notBefore !== undefined
@@ -174,7 +137,7 @@ export class Cache implements PageSource {
   }
 
   #landed(landed: Landed, { call, isJoiner, need, now, reason }: Wish): Found | Promise<Found> {
-    const at = this.#invalidatedAt(call, landed.stored)
+    const at = this.#pages.invalidatedAt(call, landed.stored)
     // Who came after an event is not answered by a call from before it.
     if (isJoiner && at !== undefined && at <= now) return this.fetch(call, need)
     const page = at === undefined ? landed.stored : invalidated(landed.stored, at)
@@ -186,7 +149,7 @@ export class Cache implements PageSource {
   #insteadOf(error: unknown, { call, fallback, need }: Wish): Found {
     const now = this.#options.clock.now()
     // Others may have had one that was too old to end the flight.
-    const old = usableOf(this.#lookup(call, need.team), need, now) ?? fallback
+    const old = usableOf(this.#pages.lookup(call, need.team), need, now) ?? fallback
     if (!old || now >= old.errorUntil || !isOurTrouble(error)) throw error
     return hit(old, now, error.code)
   }
@@ -244,57 +207,20 @@ export class Cache implements PageSource {
     })
   }
 
-  /** Keeps what another replica fetched, for no longer than if it had been fetched here. */
-  #adopt(call: Call, team: string, page: Foreign): Stored<Page> {
-    const { lifetimes, store } = this.#options
-    const known = this.#lookup(call, team)
-    if (known && known.requestedAt >= page.requestedAt) return known
-    const isSame = known?.value.bytes.equals(page.value.bytes) === true
-    const response = shortened(
-      {
-        ...page,
-        value: isSame ? known.value : page.value,
-        version: isSame ? known.version : ++this.#versions
-      },
-      page.value.isAbsent ? briefly(lifetimes) : lifetimes
-    )
-    store.set(keyOf(call), response, team)
+  #adopt(call: Call, team: string, foreign: Foreign): Stored<Page> {
+    const known = this.#pages.lookup(call, team)
+    if (known && known.requestedAt >= foreign.requestedAt) return known
     // Somebody else did it, and then, whenever it was found here.
-    if (known) this.#reuse.noteRefetch(call, response.requestedAt)
-    const at = this.#invalidatedAt(call, response)
-    return at === undefined ? response : invalidated(response, at)
+    if (known) this.#reuse.noteRefetch(call, foreign.requestedAt)
+    return this.#pages.adopt(call, team, foreign)
   }
 
   #send(call: Call, need: Need): Promise<Landed> {
     const askedAt = this.#options.clock.now()
-    if (this.#lookup(call, need.team)) this.#reuse.noteRefetch(call, askedAt)
-    return this.#options.send(call, need).then(reply => this.#keep(call, need, askedAt, reply))
-  }
-
-  #keep(call: Call, need: Need, askedAt: number, reply: Reply): Landed {
-    const { clock, lifetimes, random, store } = this.#options
-    // What happened while it waited for its turn, or before it was repeated, it knows of.
-    const { page, timing, sentAt: requestedAt = askedAt } = reply
-    const now = clock.now()
-    // Pages loaded together are a first one and its followers: these are spread around it.
-    const spread = call.offset > 0 ? random() : 0
-    const content = this.#compared(page, store.get(keyOf(call), need.team), requestedAt)
-    const arrival = { ...content, requestedAt, now, random: spread }
-    const response = stored(arrival, page.isAbsent ? briefly(lifetimes) : lifetimes)
-    return { stored: response, kept: store.set(keyOf(call), response, need.team), timing }
-  }
-
-  /** What is new about a page: if nothing is, the old one stays, with all that was made of it. */
-  #compared(page: Page, known: Stored<Page> | undefined, requestedAt: number) {
-    const { foresight, lifetimes } = this.#options
-    const firstMs = lifetimes.freshMs
-    if (!known) return { value: page, version: ++this.#versions, periodMs: firstMs }
-    const isSame = known.value.bytes.equals(page.bytes)
-    const news = isSame ? 0 : newsOf(known.value, page)
-    const elapsedMs = requestedAt - known.requestedAt
-    const periodMs = foresight.adaptive ? this.#rhythm.nextPeriodMs(news, elapsedMs) : firstMs
-    if (isSame) return { value: known.value, version: known.version, periodMs }
-    return { value: page, version: ++this.#versions, periodMs }
+    if (this.#pages.lookup(call, need.team)) this.#reuse.noteRefetch(call, askedAt)
+    return this.#options
+      .send(call, need)
+      .then(reply => this.#pages.keep(call, need.team, { askedAt, ...reply }))
   }
 }
 
@@ -307,11 +233,6 @@ interface Wish {
   /** It boarded a flight that was under way. */
   readonly isJoiner: boolean
   readonly fallback: Stored<Page> | undefined
-}
-
-/** What a stored page takes in memory. */
-export function storedBytes({ value }: Stored<Page>): number {
-  return value.byteLength
 }
 
 const neverAborted = new Cancellation()

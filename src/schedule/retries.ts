@@ -1,6 +1,6 @@
 /**
- * Whether a read that failed is worth a second attempt, and when. Pure; that there is only one, and
- * that it is paid for like any other, is the schedule's business.
+ * Whether a read that failed is worth another attempt, and when. Pure; that it is paid for like any
+ * other is the schedule's business.
  */
 
 import type { ServiceError } from '../errors.ts'
@@ -10,6 +10,8 @@ import { isInTime, type Need } from '../ports.ts'
 export interface Failed {
   readonly now: number
   readonly need: Need
+  /** Whether this was its second attempt. */
+  readonly hasFailedBefore: boolean
   /** This one included. */
   readonly failuresInARow: number
   /** Uniform in [0, 1). */
@@ -23,14 +25,17 @@ const jitterMs = 200
 const mostFailures = 3
 
 /**
- * A connection error, 502 or 503 may pass; not if something stale may be served instead, if failures
- * repeat, or if the upstream asks for more time than there is.
+ * A 429 is not the caller's: its call may be repeated until its deadline, whenever the brake lets it
+ * go. Else once: a connection error, 502 or 503 may pass; not if something stale may be served
+ * instead, if failures repeat, or if the upstream asks for more time than there is.
  *
  * @returns milliseconds, no sooner than the upstream asks for; undefined for no retry
  */
 export function retryDelayMs(failure: ServiceError, about: Failed): number | undefined {
-  const { failuresInARow, need, now, random } = about
+  const { failuresInARow, hasFailedBefore, need, now, random } = about
   const { retryAfterMs = 0 } = failure
+  if (failure.code === 'upstream_rate_limited') return 0
+  if (hasFailedBefore) return undefined
   if (!isPassing(failure) || need.hasFallback || failuresInARow > mostFailures) return undefined
   if (!isInTime(need, now + retryAfterMs)) return undefined
   return Math.min(retryAfterMs + random() * jitterMs, Math.max(need.deadline - now, 0))

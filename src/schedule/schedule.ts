@@ -20,15 +20,16 @@ import {
   slackMs
 } from '../ports.ts'
 import type { ScheduleReport } from '../reports.ts'
-import { type Budget, type Spender, unshared } from './budget.ts'
+import { type Budget, unshared } from './budget.ts'
 import { Deadlines } from './deadlines.ts'
 import { FairQueue, type Turn } from './fair-queue.ts'
 import type { Asking } from './foreseen-calls.ts'
 import { Prospects } from './prospects.ts'
 import { shuttingDown, tooLate } from './refusals.ts'
-import { demandAt, hasPlace, judgeAt, levelAt, nextChangeAt, Shares } from './reserves.ts'
+import { hasPlace, judgeAt, levelAt, nextChangeAt, Shares } from './reserves.ts'
 import { retryDelayMs } from './retries.ts'
 import { Sends, type SendsOptions } from './sends.ts'
+import { spenderOf } from './spender.ts'
 import { type Line, Waiting } from './waiting.ts'
 
 export interface ScheduleOptions extends SendsOptions {
@@ -67,7 +68,8 @@ export class Schedule {
       budget: this.#budget
     })
     this.#line = this.#makeLine()
-    this.#budget.attach(this.#spender())
+    const house = { sends: this.#sends, queue: this.#queue, prospects: this.#prospects }
+    this.#budget.attach(spenderOf({ ...house, clock: options.clock, changed: () => this.#pump() }))
   }
 
   /** Rejects with what the attempt failed with, or why no attempt was made. */
@@ -200,23 +202,6 @@ export class Schedule {
     waiting.reject(waiting.hasMet429 ? refusal : (waiting.failure ?? refusal))
   }
 
-  /** What a budget that is shared with others has to know, and to tell. */
-  #spender(): Spender {
-    const now = () => this.#options.clock.now()
-    // What is expected holds from one instant on: the same for both, for time goes on between them.
-    const demandOf = (at: number) =>
-      demandAt(at, this.#prospects.resources(at), this.#queue.lines())
-    return {
-      demand: () => demandOf(now()),
-      held: () => this.#sends.ledger.held(now()),
-      workingLimit: () => this.#sends.brake.bounds(now()).limit,
-      pausedElsewhere: until => this.#sends.pausedElsewhere(until, now()),
-      heldByTeam: () => this.#sends.ledger.heldByTeam(now()),
-      heldElsewhere: elsewhere => this.#sends.heldElsewhere(elsewhere),
-      changed: () => this.#pump()
-    }
-  }
-
   /** Sends while there is someone who may go, a slot, a connection and no pause. */
   #pump(): void {
     const now = this.#options.clock.now()
@@ -279,11 +264,11 @@ export class Schedule {
   }
 
   #retryDelayMs({ failure: earlier, need }: Waiting, failure: ServiceError): number | undefined {
-    if (failure.code === 'upstream_rate_limited') return 0
-    if (earlier) return undefined
     const { clock, random } = this.#options
     const { failuresInARow } = this.#sends.brake
-    return retryDelayMs(failure, { now: clock.now(), need, failuresInARow, random })
+    const hasFailedBefore = earlier !== undefined
+    const about = { now: clock.now(), need, hasFailedBefore, failuresInARow, random }
+    return retryDelayMs(failure, about)
   }
 
   #tryAgain(waiting: Waiting, failure: ServiceError, delayMs: number): void {
