@@ -39,8 +39,9 @@ function isTooLateFor<Item extends Queued>(
 /**
  * The end of the longest wait there can be, with everybody who waits sent first; Infinity if
  * anything holds sending up. Whenever a slot and a connection are open to it, it or somebody before
- * it is sent. A slot comes back one window after the answer, so in any such time there are as many
- * sends as slots are open to it, or it goes; and the same for connections and the time of a call.
+ * it is sent. A slot comes back one window after the answer, or after the instant until which a call
+ * that was lost may still arrive, so in any such time there are as many sends as slots are open to
+ * it, or it goes; and the same for connections and the time of a call.
  */
 function latestSendAt<Item extends Queued>(
   { priority }: Item,
@@ -56,5 +57,6 @@ function latestSendAt<Item extends Queued>(
   const open = openTo(priority, bounds)
   const slotMs = latencyMs + ledger.heldAfterMs
   const slotsMs = Math.ceil(queue.length / open.limit) * slotMs
-  return now + slotsMs + Math.ceil(queue.length / open.concurrency) * latencyMs
+  const connectionsMs = Math.ceil(queue.length / open.concurrency) * latencyMs
+  return now + ledger.settledAheadMs(now) + slotsMs + connectionsMs
 }

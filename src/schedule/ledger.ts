@@ -161,6 +161,12 @@ export class Ledger {
       : Math.min(own, elsewhere)
   }
 
+  /** By how long the last settled slot is held beyond what it would be if it were settled now. */
+  settledAheadMs(now: number): number {
+    const { freeAt } = this.#endings.at(-1) ?? { freeAt: now }
+    return Math.max(freeAt - this.heldAfterMs - now, 0)
+  }
+
   /** How long a slot stays held after its call was settled, in milliseconds. */
   get heldAfterMs(): number {
     return this.#windowMs + guardMs
