@@ -122,7 +122,7 @@ export class Judge {
     if (!isOverdue(answer)) return
     this.#count('of these, older than may be served while all is well')
     // Whatever stands in the way of a call makes calls scarce, and callers see a stale answer.
-    const age = `an answer of ${answer.ageSeconds} s ago`
+    const age = `an answer of ${answer.ageSeconds} s ago (${answer.cacheStatus})`
     this.#needReason(exchange, 'budget_exhausted', age)
   }
 

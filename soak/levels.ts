@@ -2,7 +2,8 @@
  * Memory and open files of a process over its life, and whether they stay level. The system's figures
  * go up and down with the load, so what is judged is the lowest of each while, after the warm-up, and
  * the median of the slopes between any two of these (Theil and Sen), which a few odd ones do not
- * move. A life that is too short to show a slope has none.
+ * move; of open files, which are few and whole, the lower quartile, which chance does not reach. A
+ * life that is too short to show a slope has none.
  */
 
 import { readdirSync, readFileSync } from 'node:fs'
@@ -46,15 +47,17 @@ interface Yardstick {
   /** Of each while of this length the lowest counts. */
   readonly whileMs: number
   readonly leastWhiles: number
+  /** The part of the slopes that may be lower than the one that is told. */
+  readonly quantile: number
 }
 
 const tellingMs = 15_000
 
 const yardsticks: Readonly<Record<'memory' | 'files', Yardstick>> = {
   // Until the cache is full and V8 has settled for a size; measured, not promised.
-  memory: { warmUpMs: 240_000, whileMs: tellingMs, leastWhiles: 10 },
-  // Connections come in crowds: each while has to have seen some calm.
-  files: { warmUpMs: 60_000, whileMs: 60_000, leastWhiles: 5 }
+  memory: { warmUpMs: 300_000, whileMs: tellingMs, leastWhiles: 10, quantile: 0.5 },
+  // Connections come in crowds, and are kept for 72 s.
+  files: { warmUpMs: 60_000, whileMs: 60_000, leastWhiles: 5, quantile: 0.25 }
 }
 
 const promisedMbPerMinute = 1
@@ -113,7 +116,7 @@ function slope(
   const slopes = points.flatMap(([x, y], index) =>
     points.slice(index + 1).map(([x2, y2]) => ((y2 - y) / (x2 - x)) * perMinute)
   )
-  return median(slopes)
+  return quantileOf(slopes, yardstick.quantile)
 }
 
 function lowestOf<Point extends { readonly at: number }>(
@@ -132,7 +135,7 @@ function lowestOf<Point extends { readonly at: number }>(
   return [...lowest]
 }
 
-function median(values: readonly number[]): number {
+function quantileOf(values: readonly number[], part: number): number {
   const sorted = values.toSorted((a, b) => a - b)
-  return sorted[sorted.length >> 1] ?? 0
+  return sorted[Math.floor(sorted.length * part)] ?? 0
 }
