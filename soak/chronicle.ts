@@ -39,8 +39,11 @@ const budgetMs = windowMs + upstreamTimeoutMs + 2000
 
 function afterMs(effect: Effect, { lastsMs = 0 }: Incident): number {
   if (isSilence(effect)) return 1000
-  const isOfBudget = effect === 'budget_exhausted' || effect === 'upstream_rate_limited'
-  return isOfBudget ? budgetMs + lastsMs : callMs
+  return isOfBudget(effect) ? budgetMs + lastsMs : callMs
+}
+
+function isOfBudget(effect: Effect): boolean {
+  return effect === 'budget_exhausted' || effect === 'upstream_rate_limited'
 }
 
 function isSilence(effect: Effect): effect is Silence {
@@ -72,9 +75,19 @@ export class Chronicle {
       incident =>
         incident.effects.includes(effect) &&
         incident.from <= endedAt &&
-        incident.to + afterMs(effect, incident) >= startedAt &&
+        this.#feltUntil(effect, incident) >= startedAt &&
         (!isSilence(effect) || [undefined, instance].includes(incident.instance))
     )
+  }
+
+  /** What was last known of the upstream stays so for as long as nobody may ask it. */
+  #feltUntil(effect: Effect, incident: Incident): number {
+    const until = incident.to + afterMs(effect, incident)
+    if (isSilence(effect) || isOfBudget(effect)) return until
+    const scarceUntil = this.incidents
+      .filter(({ from, lastsMs = 0 }) => lastsMs > 0 && from <= until)
+      .map(({ lastsMs = 0, to }) => to + lastsMs)
+    return Math.max(until, ...scarceUntil)
   }
 
   /** How long those were suspended that were so at some time of a span, or woke in it. */

@@ -27,3 +27,18 @@ t.test('an instance is away while it is killed or asleep, and no other is', asyn
   t.equal(chronicle.awayMs('one', 0, 3000), 500)
   t.equal(chronicle.awayMs('two', 0, 3000), 0)
 })
+
+t.test('what is known of the upstream lasts while nobody may ask it, and no longer', async t => {
+  const failing = { name: 'upstream: failing', detail: '', effects: ['upstream_error'] } as const
+  const emptied = { name: 'store: emptied', detail: '', effects: ['budget_exhausted'] } as const
+  const chronicle = new Chronicle()
+  const asked = (at: number, effect: 'upstream_error' | 'budget_exhausted') =>
+    chronicle.explains({ effect, instance: 'one', startedAt: at, endedAt: at })?.name
+  chronicle.begin({ ...failing, from: 0, instance: undefined })(3000)
+  t.equal(asked(10_000, 'upstream_error'), 'upstream: failing')
+  t.equal(asked(13_000, 'upstream_error'), undefined)
+  chronicle.begin({ ...emptied, from: 4000, lastsMs: 20_000, instance: undefined })(5000)
+  t.equal(asked(25_000, 'upstream_error'), 'upstream: failing')
+  t.equal(asked(26_000, 'upstream_error'), undefined)
+  t.equal(asked(26_000, 'budget_exhausted'), 'store: emptied')
+})
