@@ -108,7 +108,7 @@ t.test('a nearly full window explains that there is no room', async t => {
 t.test('an answer of long ago needs a reason', async t => {
   const { body, hear, trouble } = court()
   const old = { ...answered(200, body, 20), cacheStatus: 'helpcrunch-proxy; hit; ttl=-18' }
-  t.match(hear(old), [/an answer of 20 s ago, unexplained/])
+  t.match(hear(old), [/an answer of 20 s ago \(helpcrunch-proxy; hit; ttl=-18\), unexplained/])
   trouble('budget_exhausted', now - 20_000, now - 1000)
   t.strictSame(hear(old), [])
 })
