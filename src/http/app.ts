@@ -125,7 +125,7 @@ export async function createApp(options: AppOptions): Promise<CallersListener> {
   const limit = await addGates(app, options, connections)
   cleanBodies(app, redactor)
   addEnds(app, { ...options, connections, log, redactor, lane })
-  await addRoutes(app, { ...options, log })
+  await addRoutes(app, { ...options, connections, log })
   if (options.fastLane !== false) lane.open({ connections, limit })
   app.addHook('preClose', async () => lane.close())
   return { app, connections, teamRefusal: limit.refusal, cleanTarget: redactor.cleanTarget }
@@ -230,9 +230,9 @@ function isOpen(request: FastifyRequest): boolean {
 
 async function addRoutes(
   app: FastifyInstance,
-  options: AppOptions & { readonly log: AccessLog }
+  options: AppOptions & Pick<Ends, 'connections' | 'log'>
 ): Promise<void> {
-  const { config, clock, chats, exports, draining, log } = options
+  const { config, draining } = options
   const signingKey = config.WEBHOOK_SIGNING_KEY
   const webhooks = signingKey
     ? createWebhookRoutes({ signingKey, onEvent: options.onEvent })
@@ -241,15 +241,11 @@ async function addRoutes(
     if (webhooks) await scope.register(webhooks)
     await scope.register(aboutRoutes, { ready: () => !draining() })
     await scope.register(docsRoutes)
-    chatsRoutes(scope, {
-      chats,
-      clock,
-      maxLimit: config.MAX_LIMIT,
-      maxWaitMs: config.QUEUE_MAX_WAIT_SECONDS * 1000
-    })
+    const maxWaitMs = config.QUEUE_MAX_WAIT_SECONDS * 1000
+    chatsRoutes(scope, { ...options, maxLimit: config.MAX_LIMIT, maxWaitMs })
     // Bulk waits for a window's slots to come back, if it has to.
-    const openingMs = (config.QUEUE_MAX_WAIT_SECONDS + config.UPSTREAM_WINDOW_SECONDS) * 1000
-    exportRoutes(scope, { exports, clock, log, openingMs })
+    const windowMs = config.UPSTREAM_WINDOW_SECONDS * 1000
+    exportRoutes(scope, { ...options, maxWaitMs: maxWaitMs + windowMs })
   }
   await app.register(routes)
   await app.register(routes, { prefix: '/v1' })

@@ -8,35 +8,29 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Chats, ListAnswer } from '../chats/chats.ts'
 import { chatList, messageList, singleChat } from '../chats/lists.ts'
 import { type ListQuery, parseListQuery, parseMessageQuery, parseNoQuery } from '../chats/query.ts'
-import type { Clock } from '../clock.ts'
-import type { Need } from '../ports.ts'
 import { noRoute } from './allowed-methods.ts'
 import { listLinks } from './links.ts'
-import { needOf } from './need.ts'
+import { type NeedOptions, needOf } from './need.ts'
 import { chatSchema, listSchema, messagesSchema } from './read-schemas.ts'
 import { describeAnswer, sendRendering } from './representation.ts'
 import { addSearchRoute } from './search-route.ts'
 
-export interface ChatsRoutesOptions {
+export interface ChatsRoutesOptions extends NeedOptions {
   readonly chats: Chats
-  readonly clock: Clock
   readonly maxLimit: number
-  readonly maxWaitMs: number
 }
 
 /** Digits, and no more of them than any id has; anything else is no route. */
 const idPath = '/chats/:id(^\\d{1,30}$)'
 
 export function chatsRoutes(app: FastifyInstance, options: ChatsRoutesOptions): void {
-  const { chats, clock, maxLimit, maxWaitMs } = options
-  const need = (request: FastifyRequest, reply: FastifyReply): Need =>
-    needOf(request, reply, clock, maxWaitMs)
+  const { chats, maxLimit } = options
 
   app.get('/chats', { schema: listSchema(maxLimit) }, (request, reply) => {
     const [path, search] = splitTarget(request)
     const query = parseListQuery(search, maxLimit)
     const window = { list: chatList(query), offset: query.offset, limit: query.limit }
-    return withAnswer(chats.list(window, need(request, reply)), answer => {
+    return withAnswer(chats.list(window, needOf(request, options)), answer => {
       request.answered = { window, answer }
       describeList(reply, path, query, answer.rendering.total)
       return sendRendering(request, reply, describeAnswer(request, reply, answer))
@@ -46,7 +40,7 @@ export function chatsRoutes(app: FastifyInstance, options: ChatsRoutesOptions): 
   app.get<ById>(idPath, { schema: chatSchema }, (request, reply) => {
     parseNoQuery(splitTarget(request)[1])
     const window = { list: singleChat(canonicalId(request)), offset: 0, limit: 1 }
-    return withAnswer(chats.list(window, need(request, reply)), answer => {
+    return withAnswer(chats.list(window, needOf(request, options)), answer => {
       request.answered = { window, answer }
       return sendRendering(request, reply, describeAnswer(request, reply, answer))
     })
@@ -57,14 +51,14 @@ export function chatsRoutes(app: FastifyInstance, options: ChatsRoutesOptions): 
     const [path, search] = splitTarget(request)
     const query = parseMessageQuery(search, maxLimit)
     const window = { list: messageList(canonicalId(request)), ...query }
-    return withAnswer(chats.list(window, need(request, reply)), answer => {
+    return withAnswer(chats.list(window, needOf(request, options)), answer => {
       request.answered = { window, answer }
       describeList(reply, path, query, answer.rendering.total)
       return sendRendering(request, reply, describeAnswer(request, reply, answer))
     })
   })
 
-  addSearchRoute(app, { chats, need, maxLimit })
+  addSearchRoute(app, options)
 }
 
 /** At once, if it is there; whoever waits for it keeps no more than what `send` needs. */

@@ -2,12 +2,15 @@
  * The connections of a listener and what each is still owed. Answers cheaply who is idle, so that
  * a listener with too many connections gives up the one that was idle longest instead of refusing
  * the newcomer, so that a reader who stopped reading is hung up on, and so that draining closes
- * each connection the moment nothing is owed to it. What a request means is none of its business.
+ * each connection the moment nothing is owed to it. Tells whoever works on an answer when nobody
+ * is left to have it. What a request means is none of its business.
  */
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { Server as NetServer, type Socket } from 'node:net'
+import { Cancellation, type Signal } from '../cancellation.ts'
 import type { Clock, Timer } from '../clock.ts'
+import { UnsentAnswers } from './unsent-answers.ts'
 
 export interface ConnectionsOptions {
   readonly server: Server
@@ -18,9 +21,16 @@ export interface ConnectionsOptions {
   readonly mostUnsentBytes?: number
 }
 
+/** An answer to a request whose header has arrived, until it is sent or nobody is left. */
+interface Owed {
+  readonly response: ServerResponse
+  /** For whoever works on it. */
+  leaving: Cancellation | undefined
+}
+
 interface Connection {
-  /** Answers to requests whose header has arrived, until they are sent or nobody is left. */
-  readonly owed: Set<ServerResponse>
+  /** Mostly one or none; a set would take more than all the rest. */
+  owed: readonly Owed[]
   latest: IncomingMessage | undefined
   /** Bytes handed over when it was last looked at, and since when some of them are not taken. */
   sent: number
@@ -30,12 +40,8 @@ interface Connection {
 /** A busy caller's next request comes within this time after an answer, or after it connected. */
 const lingerMs = 250
 
-/** Emitted on a response for whoever works on it: give up, for this reason. */
-export const abandoned = 'abandoned'
-
-/** Not more memory than a cache has; smaller answers fit into what the system keeps for a socket. */
-const defaultMostUnsentBytes = 256 * 1024 * 1024
-const noteworthyBytes = 64 * 1024
+/** Why a signal is aborted; never answered, because nobody is there to read it. */
+export class CallerLeftError extends Error {}
 
 /** For what a refused client still sends. */
 const discardMs = 2000
@@ -45,20 +51,24 @@ const sendTimeoutMs = 60_000
 const lookEveryMs = 10_000
 
 export class Connections {
-  readonly #options: Required<ConnectionsOptions>
+  readonly #options: ConnectionsOptions
   /** Those that became idle longest ago come first. */
   readonly #open = new Map<Socket, Connection>()
-  /** Large answers on their way, those begun longest ago first, and how many share a body. */
-  readonly #unsent = new Map<ServerResponse, Buffer>()
-  readonly #sharers = new Map<Buffer, number>()
-  #unsentBytes = 0
+  readonly #unsent: UnsentAnswers
   #timer: Timer | undefined
   #endsIdle = false
   #abandoned: Error | undefined
   #onEmpty: () => void = () => {}
+  /** One for all answers: a function for each would be there for as long as its caller waits. */
+  readonly #onClose: (this: ServerResponse) => void
 
   constructor(options: ConnectionsOptions) {
-    this.#options = { mostUnsentBytes: defaultMostUnsentBytes, ...options }
+    this.#options = options
+    this.#unsent = new UnsentAnswers(options.mostUnsentBytes)
+    const settle = (response: ServerResponse) => this.#settle(response)
+    this.#onClose = function () {
+      settle(this)
+    }
     options.server.on('connection', (socket: Socket) => this.#add(socket))
     // Before the application's listener, which may have sent the answer when it returns.
     options.server.prependListener('request', (request, response) => this.#owe(request, response))
@@ -70,20 +80,20 @@ export class Connections {
     return connection === undefined || connection.latest === request
   }
 
-  /** Notes an answer that begins to be sent; too many unread ones cost those begun longest ago. */
+  /** Notes an answer that begins to be sent. */
   sending(response: ServerResponse, body: Buffer): void {
-    if (body.length < noteworthyBytes) return
-    const sharers = this.#sharers.get(body) ?? 0
-    if (sharers === 0) this.#unsentBytes += body.length
-    this.#sharers.set(body, sharers + 1)
-    this.#unsent.set(response, body)
-    response.once('close', () => this.#sent(response))
-    for (const [oldest] of this.#unsent) {
-      if (this.#unsentBytes <= this.#options.mostUnsentBytes || oldest === response) return
-      // A reset, because the end of a connection is the end of the body for HTTP/1.0.
-      oldest.socket?.resetAndDestroy()
-      this.#sent(oldest)
-    }
+    this.#unsent.add(response, body)
+  }
+
+  /** Aborted when the caller has left, or when there is no more time for its answer. */
+  signalOf(request: IncomingMessage): Signal {
+    const { owed = [] } = this.#open.get(request.socket) ?? {}
+    const mine = owed.find(({ response }) => response.req === request)
+    const leaving = new Cancellation()
+    if (mine) mine.leaving = leaving
+    else if (request.socket.destroyed) leaving.abort(callerLeft())
+    if (this.#abandoned) leaving.abort(this.#abandoned)
+    return leaving
   }
 
   /**
@@ -124,28 +134,30 @@ export class Connections {
   abandon(reason: Error): void {
     this.#abandoned = reason
     for (const { owed } of this.#open.values()) {
-      for (const response of owed) response.emit(abandoned, reason)
+      for (const { leaving } of owed) leaving?.abort(reason)
     }
   }
 
   /** Ends everything at once; a body that is being sent stays visibly incomplete. */
   cut(): void {
     for (const [socket, { owed }] of this.#open) {
-      if (owed.size > 0) socket.resetAndDestroy()
+      if (owed.length > 0) socket.resetAndDestroy()
       else socket.destroy()
     }
   }
 
   #add(socket: Socket): void {
-    const fresh = { owed: new Set<ServerResponse>(), latest: undefined, sent: 0, stuckSince: 0 }
-    this.#open.set(socket, fresh)
+    this.#open.set(socket, { owed: none, latest: undefined, sent: 0, stuckSince: 0 })
     socket.on('close', () => this.#remove(socket))
     if (this.#open.size > this.#options.most) this.#makeRoom()
     this.#timer ??= this.#options.clock.after(lookEveryMs, () => this.#look())
   }
 
   #remove(socket: Socket): void {
+    const { owed = none } = this.#open.get(socket) ?? {}
     this.#open.delete(socket)
+    // Node tells nobody of those that were pipelined behind another one.
+    for (const one of owed) leave(one)
     if (this.#open.size > 0) return
     this.#timer?.cancel()
     this.#timer = undefined
@@ -155,7 +167,7 @@ export class Connections {
   /** The newcomer itself if all others are busy. */
   #makeRoom(): void {
     for (const [socket, { owed }] of this.#open) {
-      if (owed.size > 0) continue
+      if (owed.length > 0) continue
       this.#open.delete(socket)
       socket.destroy()
       return
@@ -166,32 +178,26 @@ export class Connections {
     const connection = this.#open.get(request.socket)
     if (!connection) return
     connection.latest = request
-    connection.owed.add(response)
-    response.on('close', () => this.#settle(request.socket, connection, response))
+    const owed = { response, leaving: undefined }
+    connection.owed = connection.owed.length === 0 ? [owed] : [...connection.owed, owed]
+    response.on('close', this.#onClose)
   }
 
-  #settle(socket: Socket, connection: Connection, response: ServerResponse): void {
-    connection.owed.delete(response)
-    if (connection.owed.size > 0 || !this.#open.delete(socket)) return
+  #settle(response: ServerResponse): void {
+    const { socket } = response.req
+    const connection = this.#open.get(socket)
+    if (!connection) return
+    const settled = connection.owed.find(owed => owed.response === response)
+    connection.owed = connection.owed.filter(owed => owed !== settled)
+    if (settled) leave(settled)
+    if (connection.owed.length > 0 || !this.#open.delete(socket)) return
     this.#open.set(socket, connection)
     if (this.#endsIdle) socket.destroySoon()
   }
 
   #endIdle(): void {
     this.#endsIdle = true
-    for (const [socket, { owed }] of this.#open) if (owed.size === 0) socket.destroySoon()
-  }
-
-  #sent(response: ServerResponse): void {
-    const body = this.#unsent.get(response)
-    if (!body) return
-    this.#unsent.delete(response)
-    const sharers = (this.#sharers.get(body) ?? 1) - 1
-    if (sharers > 0) this.#sharers.set(body, sharers)
-    else {
-      this.#sharers.delete(body)
-      this.#unsentBytes -= body.length
-    }
+    for (const [socket, { owed }] of this.#open) if (owed.length === 0) socket.destroySoon()
   }
 
   /** Hangs up on who has stopped reading. Waiting for an answer is not that. */
@@ -206,4 +212,14 @@ export class Connections {
       connection.sent = socket.bytesWritten
     }
   }
+}
+
+const none: readonly Owed[] = []
+
+function leave({ leaving, response }: Owed): void {
+  if (!response.writableFinished) leaving?.abort(callerLeft())
+}
+
+function callerLeft(): CallerLeftError {
+  return new CallerLeftError('The caller has left.')
 }

@@ -6,7 +6,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { ServiceError } from '../errors.ts'
 import type { AccessLog } from './access-log.ts'
-import { CallerLeftError } from './need.ts'
+import { CallerLeftError } from './connections.ts'
 import { sendProblem, toServiceError } from './problem.ts'
 
 export interface ErrorAnswers {

@@ -9,26 +9,22 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Export, Exports, Plan } from '../chats/export/exports.ts'
 import { formats } from '../chats/export/formats.ts'
 import { type ExportQuery, parseExportQuery } from '../chats/export/query.ts'
-import type { Clock } from '../clock.ts'
 import type { AccessLog } from './access-log.ts'
 import { exportSchema } from './export-schema.ts'
-import { needOf } from './need.ts'
+import { type NeedOptions, needOf } from './need.ts'
 import { toServiceError } from './problem.ts'
 
-export interface ExportRoutesOptions {
+export interface ExportRoutesOptions extends NeedOptions {
   readonly exports: Exports
-  readonly clock: Clock
   readonly log: AccessLog
-  /** How long the first window may wait to be sent. */
-  readonly openingMs: number
 }
 
 export function exportRoutes(app: FastifyInstance, options: ExportRoutesOptions): void {
-  const { clock, exports, log, openingMs } = options
+  const { exports, log } = options
   app.get('/chats/export', { schema: exportSchema }, async (request, reply) => {
     const [, search = ''] = /\?(.*)$/s.exec(request.raw.url ?? '') ?? []
     const query = parseExportQuery(search)
-    const one = await exports.open(request.id, query, needOf(request, reply, clock, openingMs))
+    const one = await exports.open(request.id, query, needOf(request, options))
     describe(reply, query, one.plan)
     if (request.method === 'HEAD') {
       one.close(new Error('Only the plan was asked for.'))

@@ -3,21 +3,22 @@
  * left or cannot be served any more. From here it travels unchanged through all the rooms.
  */
 
-import type { FastifyReply, FastifyRequest } from 'fastify'
-import { Cancellation, type Signal } from '../cancellation.ts'
+import type { FastifyRequest } from 'fastify'
 import type { Clock } from '../clock.ts'
 import type { Need } from '../ports.ts'
-import { abandoned } from './connections.ts'
+import type { Connections } from './connections.ts'
 import { conditionsOf } from './request-directives.ts'
 
-/** Why a signal is aborted; never answered, because nobody is there to read it. */
-export class CallerLeftError extends Error {}
+export interface NeedOptions {
+  readonly clock: Clock
+  readonly connections: Pick<Connections, 'signalOf'>
+  /** The longest that a request may wait for its call to be sent. */
+  readonly maxWaitMs: number
+}
 
 export function needOf(
   request: FastifyRequest,
-  reply: FastifyReply,
-  clock: Clock,
-  maxWaitMs: number
+  { clock, connections, maxWaitMs }: NeedOptions
 ): Need {
   const waitMs = Math.min(preferredWaitMs(request.headers.prefer) ?? maxWaitMs, maxWaitMs)
   const conditions = conditionsOf(request.headers['cache-control'])
@@ -25,7 +26,7 @@ export function needOf(
     team: request.team,
     priority: 'interactive',
     deadline: clock.now() + waitMs,
-    signal: leavingSignal(reply),
+    signal: connections.signalOf(request.raw),
     ...(conditions && { conditions })
   }
 }
@@ -40,18 +41,4 @@ function preferredWaitMs(prefer: string | string[] | undefined): number | undefi
   if (prefer === undefined) return undefined
   const seconds = wait.exec(String(prefer))?.[1]
   return seconds === undefined ? undefined : Number(seconds) * 1000
-}
-
-function leavingSignal({ raw }: FastifyReply): Signal {
-  const leaving = new Cancellation()
-  // With a reason it is an end of the wait that is answered, unlike the caller's leaving.
-  const leave = (reason?: Error) => {
-    if (reason) leaving.abort(reason)
-    else if (!raw.writableFinished) leaving.abort(new CallerLeftError('The caller has left.'))
-  }
-  // One function, not taken down: to hear each once would take four more, and neither comes twice.
-  if (raw.destroyed) leave()
-  else raw.on('close', leave)
-  raw.on(abandoned, leave)
-  return leaving
 }

@@ -3,18 +3,17 @@
  * body. JSON is accepted whatever the type says, because some callers send none or `text/plain`.
  */
 
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Chats } from '../chats/chats.ts'
 import { parseNoQuery } from '../chats/query.ts'
 import { parseSearch } from '../chats/search.ts'
 import { ServiceError } from '../errors.ts'
-import type { Need } from '../ports.ts'
+import { type NeedOptions, needOf } from './need.ts'
 import { searchSchema } from './read-schemas.ts'
 import { describeAnswer, sendRendering } from './representation.ts'
 
-export interface SearchRouteOptions {
+export interface SearchRouteOptions extends NeedOptions {
   readonly chats: Chats
-  readonly need: (request: FastifyRequest, reply: FastifyReply) => Need
   readonly maxLimit: number
 }
 
@@ -22,7 +21,7 @@ export interface SearchRouteOptions {
 const longestBody = 64 * 1024
 
 export function addSearchRoute(app: FastifyInstance, options: SearchRouteOptions): void {
-  const { chats, maxLimit, need } = options
+  const { chats, maxLimit } = options
   // In a scope of its own, so that other routes keep their parsers.
   app.register(async scope => {
     scope.removeAllContentTypeParsers()
@@ -36,7 +35,7 @@ export function addSearchRoute(app: FastifyInstance, options: SearchRouteOptions
       refuseCoded(request)
       parseNoQuery((request.raw.url ?? '').replace(/^[^?]*\??/, ''))
       const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
-      const answer = await chats.list(parseSearch(body, maxLimit), need(request, reply))
+      const answer = await chats.list(parseSearch(body, maxLimit), needOf(request, options))
       reply.header('x-total-count', answer.rendering.total)
       return sendRendering(request, reply, describeAnswer(request, reply, answer))
     })

@@ -5,7 +5,11 @@ import { createServer, type RequestListener, type ServerResponse } from 'node:ht
 import type { AddressInfo, Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { abandoned, Connections, type ConnectionsOptions } from '../../src/http/connections.ts'
+import {
+  CallerLeftError,
+  Connections,
+  type ConnectionsOptions
+} from '../../src/http/connections.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { dial, listen } from '../support/raw-socket.ts'
 
@@ -133,13 +137,38 @@ t.test('of several requests on one connection the latest is known', async t => {
 t.test('whoever works on an answer is told to give up, and why', async t => {
   const { connections, waiting, connect } = await rig(t)
   await connect(request + request)
-  const reasons: Error[] = []
-  for (const response of waiting) response.once(abandoned, reason => reasons.push(reason))
-  const reason = new Error('no time left')
+  const [first, second] = waiting
+  const signals = [connections.signalOf(first!.req)]
   t.equal(connections.abandonedFor, undefined)
+  const reason = new Error('no time left')
   connections.abandon(reason)
-  t.same(reasons, [reason, reason])
+  // Or comes to work on it only then.
+  signals.push(connections.signalOf(second!.req))
+  t.same(
+    signals.map(signal => signal.reason),
+    [reason, reason]
+  )
   t.equal(connections.abandonedFor, reason)
+})
+
+t.test('whoever works on an answer is told that its caller has left', async t => {
+  const { accepted, connections, waiting, connect } = await rig(t)
+  const socket = await connect(request + request + request)
+  const [first, second, third] = waiting
+  const heard = once(socket, 'data')
+  const signals = [first, second].map(response => connections.signalOf(response!.req))
+  first?.end('answer')
+  await heard
+  const closed = new Promise(resolve => accepted[0]?.once('close', resolve))
+  socket.resetAndDestroy()
+  await closed
+  // Or comes to work on it only then.
+  signals.push(connections.signalOf(third!.req))
+  t.same(
+    signals.map(({ reason }) => reason instanceof CallerLeftError),
+    [false, true, true],
+    'also of those that were behind another one, and not of what was sent'
+  )
 })
 
 t.test('a body that is cut off is visibly incomplete', async t => {
