@@ -17,7 +17,7 @@ export type Priority = 'interactive' | 'refresh' | 'bulk'
 export interface Need {
   readonly team: string
   /** All teams that have come to want the same call, the first among them; by default only that. */
-  readonly teams?: Iterable<string>
+  readonly teams?: Iterable<string> | undefined
   readonly priority: Priority
   /** The latest instant (`Clock.now()`) at which the call may be sent; joiners may move it later. */
   readonly deadline: number

@@ -68,7 +68,8 @@ class House {
 
   ask(target: string, team: string): Promise<ListAnswer> {
     const need = needOf({ team, deadline: this.clock.now() + maxWaitMs })
-    return Promise.try(() => this.rooms.chats.list(readTarget(target, 1000).window, need))
+    const { window } = readTarget(target, 1000)
+    return Promise.try(() => this.rooms.chats.list(window, need, answer => answer))
   }
 
   async #attempt(call: Call): Promise<Page> {

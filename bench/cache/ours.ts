@@ -90,8 +90,8 @@ class Ours implements Subject {
     const { list, offset, limit, team } = request
     const deadline = this.#world.clock.now() + queueMaxWaitMs
     const need: Need = { team, priority: 'interactive', deadline, signal: neverAborted }
-    const answer = await this.#rooms.chats.list({ list: chatLists[list]!, offset, limit }, need)
-    return [this.#shown(request, answer)]
+    const window = { list: chatLists[list]!, offset, limit }
+    return this.#rooms.chats.list(window, need, answer => [this.#shown(request, answer)])
   }
 
   hear({ at, chat, event }: DeskEvent): void {

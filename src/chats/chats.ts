@@ -62,10 +62,20 @@ export class Chats {
     this.#renderings = new Renderings(renderings)
   }
 
-  /** @throws {ServiceError} if a page is neither stored nor to be had in time */
-  list(window: Window, need: Need): ListAnswer | Promise<ListAnswer> {
+  /**
+   * @param use what is done with the answer, at once if it is stored; given here and not chained to
+   *   a promise of it, which each of thousands who wait would have
+   * @throws {ServiceError} if a page is neither stored nor to be had in time
+   */
+  list<Used>(window: Window, need: Need, use: (answer: ListAnswer) => Used): Used | Promise<Used> {
     const stored = this.#storedPages(window, need)
-    return stored ? this.#answer(window, stored, need) : this.#fetched(window, need)
+    if (stored) return use(this.#answer(window, stored, need))
+    const pages = this.#likelyPages(window, need)
+    // Mostly one, and a list of promises takes more than the promise.
+    const fetched: Promise<Found | Found[]> = pages.length > 1 ? Promise.all(pages) : pages[0]
+    return fetched.then(async known =>
+      use(this.#answer(window, await this.#wholePages(window, need, [known].flat()), need))
+    )
   }
 
   /** What was answered from this version of the one page that it needed, if it is still kept. */
@@ -81,17 +91,6 @@ export class Chats {
     this.#remember(window, page.stored, need.team)
     this.#readAhead(window, page.stored.value.total, need.team)
     return answerOf(page, rendering, this.#clock.now())
-  }
-
-  #fetched(window: Window, need: Need): Promise<ListAnswer> {
-    const [first, ...further] = this.#likelyPages(window, need)
-    // Thousands may wait for one page each, and a list of promises takes more than the promise.
-    if (further.length === 0) return first.then(page => this.#fitted(window, need, [page]))
-    return Promise.all([first, ...further]).then(pages => this.#fitted(window, need, pages))
-  }
-
-  async #fitted(window: Window, need: Need, known: readonly Found[]): Promise<ListAnswer> {
-    return this.#answer(window, await this.#wholePages(window, need, known), need)
   }
 
   #answer(window: Window, pages: readonly Found[], { team }: Need): ListAnswer {

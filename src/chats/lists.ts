@@ -17,12 +17,18 @@ export interface Window {
 
 /** The chats, in one of their orders. */
 export function chatList(name: ListName): List {
-  return new ListBelow('chats', `/chats?${listParameters(name)}`, sortTag(name.sort ?? ''))
+  const key = listParameters(name)
+  const known = chatLists.get(key) ?? { name: `/chats?${key}`, tags: [sortTag(name.sort ?? '')] }
+  chatLists.set(key, known)
+  return new ListBelow('chats', known)
 }
+
+/** What equal lists share; there are few of these, and thousands may wait for parts of one. */
+const chatLists = new Map<string, Pick<List, 'name' | 'tags'>>()
 
 /** @param chatId digits */
 export function messageList(chatId: string): List {
-  return new ListBelow('messages', `/chats/${chatId}/messages?`, chatTag(chatId))
+  return new ListBelow('messages', { name: `/chats/${chatId}/messages?`, tags: [chatTag(chatId)] })
 }
 
 /** One chat; its only part is itself. @param chatId digits */
@@ -60,10 +66,10 @@ class ListBelow implements List {
   /** Who keeps a list asks it for the same part again and again. */
   #last: Call | undefined
 
-  constructor(of: List['of'], name: string, tag: string) {
+  constructor(of: List['of'], { name, tags }: Pick<List, 'name' | 'tags'>) {
     this.of = of
     this.name = name
-    this.tags = [tag]
+    this.tags = tags
   }
 
   part(offset: number, limit: number): Call {

@@ -5,7 +5,7 @@
  */
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Chats, ListAnswer } from '../chats/chats.ts'
+import type { Chats } from '../chats/chats.ts'
 import { chatList, messageList, singleChat } from '../chats/lists.ts'
 import { type ListQuery, parseListQuery, parseMessageQuery, parseNoQuery } from '../chats/query.ts'
 import { noRoute } from './allowed-methods.ts'
@@ -30,7 +30,7 @@ export function chatsRoutes(app: FastifyInstance, options: ChatsRoutesOptions): 
     const [path, search] = splitTarget(request)
     const query = parseListQuery(search, maxLimit)
     const window = { list: chatList(query), offset: query.offset, limit: query.limit }
-    return withAnswer(chats.list(window, needOf(request, options)), answer => {
+    return chats.list(window, needOf(request, options), answer => {
       request.answered = { window, answer }
       describeList(reply, path, query, answer.rendering.total)
       return sendRendering(request, reply, describeAnswer(request, reply, answer))
@@ -40,7 +40,7 @@ export function chatsRoutes(app: FastifyInstance, options: ChatsRoutesOptions): 
   app.get<ById>(idPath, { schema: chatSchema }, (request, reply) => {
     parseNoQuery(splitTarget(request)[1])
     const window = { list: singleChat(canonicalId(request)), offset: 0, limit: 1 }
-    return withAnswer(chats.list(window, needOf(request, options)), answer => {
+    return chats.list(window, needOf(request, options), answer => {
       request.answered = { window, answer }
       return sendRendering(request, reply, describeAnswer(request, reply, answer))
     })
@@ -51,7 +51,7 @@ export function chatsRoutes(app: FastifyInstance, options: ChatsRoutesOptions): 
     const [path, search] = splitTarget(request)
     const query = parseMessageQuery(search, maxLimit)
     const window = { list: messageList(canonicalId(request)), ...query }
-    return withAnswer(chats.list(window, needOf(request, options)), answer => {
+    return chats.list(window, needOf(request, options), answer => {
       request.answered = { window, answer }
       describeList(reply, path, query, answer.rendering.total)
       return sendRendering(request, reply, describeAnswer(request, reply, answer))
@@ -59,14 +59,6 @@ export function chatsRoutes(app: FastifyInstance, options: ChatsRoutesOptions): 
   })
 
   addSearchRoute(app, options)
-}
-
-/** At once, if it is there; whoever waits for it keeps no more than what `send` needs. */
-function withAnswer(
-  answer: ListAnswer | Promise<ListAnswer>,
-  send: (answer: ListAnswer) => FastifyReply
-): FastifyReply | Promise<FastifyReply> {
-  return answer instanceof Promise ? answer.then(send) : send(answer)
 }
 
 interface ById {

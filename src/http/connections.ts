@@ -59,15 +59,19 @@ export class Connections {
   #endsIdle = false
   #abandoned: Error | undefined
   #onEmpty: () => void = () => {}
-  /** One for all answers: a function for each would be there for as long as its caller waits. */
-  readonly #onClose: (this: ServerResponse) => void
+  /** One for all of them: a function for each would be there for as long as its caller waits. */
+  readonly #onSocketClose: (this: Socket) => void
+  readonly #onResponseClose: (this: ServerResponse) => void
 
   constructor(options: ConnectionsOptions) {
     this.#options = options
     this.#unsent = new UnsentAnswers(options.mostUnsentBytes)
-    const settle = (response: ServerResponse) => this.#settle(response)
-    this.#onClose = function () {
-      settle(this)
+    const connections = this
+    this.#onSocketClose = function () {
+      connections.#remove(this)
+    }
+    this.#onResponseClose = function () {
+      connections.#settle(this)
     }
     options.server.on('connection', (socket: Socket) => this.#add(socket))
     // Before the application's listener, which may have sent the answer when it returns.
@@ -148,7 +152,7 @@ export class Connections {
 
   #add(socket: Socket): void {
     this.#open.set(socket, { owed: none, latest: undefined, sent: 0, stuckSince: 0 })
-    socket.on('close', () => this.#remove(socket))
+    socket.on('close', this.#onSocketClose)
     if (this.#open.size > this.#options.most) this.#makeRoom()
     this.#timer ??= this.#options.clock.after(lookEveryMs, () => this.#look())
   }
@@ -180,7 +184,7 @@ export class Connections {
     connection.latest = request
     const owed = { response, leaving: undefined }
     connection.owed = connection.owed.length === 0 ? [owed] : [...connection.owed, owed]
-    response.on('close', this.#onClose)
+    response.on('close', this.#onResponseClose)
   }
 
   #settle(response: ServerResponse): void {

@@ -35,9 +35,10 @@ export function addSearchRoute(app: FastifyInstance, options: SearchRouteOptions
       refuseCoded(request)
       parseNoQuery((request.raw.url ?? '').replace(/^[^?]*\??/, ''))
       const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
-      const answer = await chats.list(parseSearch(body, maxLimit), needOf(request, options))
-      reply.header('x-total-count', answer.rendering.total)
-      return sendRendering(request, reply, describeAnswer(request, reply, answer))
+      return chats.list(parseSearch(body, maxLimit), needOf(request, options), answer => {
+        reply.header('x-total-count', answer.rendering.total)
+        return sendRendering(request, reply, describeAnswer(request, reply, answer))
+      })
     })
   })
 }

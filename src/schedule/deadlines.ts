@@ -8,8 +8,9 @@ import type { Clock, Timer } from '../clock.ts'
 export class Deadlines<Item> {
   readonly #clock: Clock
   readonly #onPassed: (item: Item) => void
-  /** The earliest first. */
-  readonly #entries: Entry<Item>[] = []
+  /** The earliest first; in step with their times, because a pair for each is as large again. */
+  readonly #items: Item[] = []
+  readonly #times: number[] = []
   #timer: Timer | undefined
   /** When it comes. */
   #wakesAt = Infinity
@@ -20,22 +21,24 @@ export class Deadlines<Item> {
     this.#onPassed = onPassed
   }
 
-  /** @returns takes it off again */
-  add(item: Item, at: number): Timer {
-    const entry = new Entry(item, at, this)
+  /** @param item not among them yet */
+  add(item: Item, at: number): void {
     // Most come in order.
-    let index = this.#entries.length
-    while (index > 0 && this.#entries[index - 1]!.at > at) index--
-    this.#entries.splice(index, 0, entry)
+    let index = this.#times.length
+    while (index > 0 && this.#times[index - 1]! > at) index--
+    this.#items.splice(index, 0, item)
+    this.#times.splice(index, 0, at)
     this.#wakeAt(at)
-    return entry
   }
 
-  remove(entry: Entry<Item>): void {
-    const index = this.#entries.indexOf(entry)
-    if (index >= 0) this.#entries.splice(index, 1)
+  /** Nothing happens if it is not among them. */
+  remove(item: Item): void {
+    const index = this.#items.indexOf(item)
+    if (index < 0) return
+    this.#items.splice(index, 1)
+    this.#times.splice(index, 1)
     // If it was the earliest, the timer finds nothing to do, and sleeps on.
-    if (this.#entries.length > 0) return
+    if (this.#items.length > 0) return
     this.#timer?.cancel()
     this.#wakesAt = Infinity
   }
@@ -50,26 +53,10 @@ export class Deadlines<Item> {
   #wake(): void {
     this.#wakesAt = Infinity
     const now = this.#clock.now()
-    for (let next = this.#entries[0]; next && next.at <= now; next = this.#entries[0]) {
-      this.#entries.shift()
-      this.#onPassed(next.item)
+    while (this.#times.length > 0 && this.#times[0]! <= now) {
+      this.#times.shift()
+      this.#onPassed(this.#items.shift()!)
     }
-    if (this.#entries[0]) this.#wakeAt(this.#entries[0].at)
-  }
-}
-
-class Entry<Item> implements Timer {
-  readonly item: Item
-  readonly at: number
-  readonly #deadlines: Deadlines<Item>
-
-  constructor(item: Item, at: number, deadlines: Deadlines<Item>) {
-    this.item = item
-    this.at = at
-    this.#deadlines = deadlines
-  }
-
-  cancel(): void {
-    this.#deadlines.remove(this)
+    if (this.#times[0] !== undefined) this.#wakeAt(this.#times[0])
   }
 }

@@ -160,7 +160,7 @@ export class Schedule {
     }
     const { team, priority } = waiting
     emit({ type: 'schedule.queued', at: clock.now(), team, priority })
-    waiting.watch(this.#deadlineOf(waiting))
+    this.#awaitDeadline(waiting)
     waiting.need.onQueued?.(waiting)
   }
 
@@ -169,6 +169,7 @@ export class Schedule {
     if (waiting.inLine) this.#queue.remove(waiting)
     waiting.inLine = false
     this.#resting.delete(waiting)
+    this.#deadlines.remove(waiting)
     waiting.rest()
     if (this.#queue.length > 0) return
     this.#wake?.cancel()
@@ -184,14 +185,14 @@ export class Schedule {
     waiting.reject(reason)
   }
 
-  #deadlineOf(waiting: Waiting): Timer {
+  #awaitDeadline(waiting: Waiting): void {
     const patienceMs = this.#budget.granted(this.#options.clock.now()) ? slackMs : 0
-    return this.#deadlines.add(waiting, waiting.need.deadline + patienceMs)
+    this.#deadlines.add(waiting, waiting.need.deadline + patienceMs)
   }
 
   /** Joiners may have moved it later when it comes; then it is watched on. */
   #deadlinePassed(waiting: Waiting): void {
-    if (waiting.need.deadline > this.#options.clock.now()) waiting.watch(this.#deadlineOf(waiting))
+    if (waiting.need.deadline > this.#options.clock.now()) this.#awaitDeadline(waiting)
     else this.#refuse(waiting)
   }
 

@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
-import type { Timer } from '../../src/clock.ts'
 import { Deadlines } from '../../src/schedule/deadlines.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { holds } from '../support/property.ts'
@@ -18,27 +17,34 @@ const plan = fc.array(
   { maxLength: 30 }
 )
 
+interface Caller {
+  readonly due: number
+  readonly leavesAt: number
+}
+
 t.test('those who stay until their deadline are told of it then, by one timer', async t => {
   const property = fc.asyncProperty(plan, async callers => {
     const clock = new FakeClock(0)
     const passed: number[] = []
     const expected: number[] = []
-    const deadlines = new Deadlines<number>(clock, due => {
+    const deadlines = new Deadlines<Caller>(clock, ({ due }) => {
       assert.equal(clock.now(), due)
       passed.push(due)
     })
-    const leavers: { readonly at: number; readonly timer: Timer }[] = []
+    const leavers: Caller[] = []
     const pass = async (ms: number) => {
       for (let left = ms; left > 0; left--) {
         await clock.advance(1)
-        for (const { at, timer } of leavers) if (at <= clock.now()) timer.cancel()
+        for (const caller of leavers) if (caller.leavesAt <= clock.now()) deadlines.remove(caller)
       }
     }
     for (const { gapMs, leavesAfterMs, waitMs } of callers) {
       await pass(gapMs)
       const due = clock.now() + waitMs
       if (leavesAfterMs >= waitMs) expected.push(due)
-      leavers.push({ at: clock.now() + leavesAfterMs, timer: deadlines.add(due, due) })
+      const caller = { due, leavesAt: clock.now() + leavesAfterMs }
+      leavers.push(caller)
+      deadlines.add(caller, due)
       assert(clock.pending <= 1, 'one timer')
     }
     await pass(200)

@@ -215,10 +215,8 @@ class Simulation {
         signal: new AbortController().signal
       }
       const window = windowOf({ offset: this.#random.below(chats.length - 200), limit: 10 })
-      Promise.resolve(rooms.chats.list(window, need)).then(
-        () => void this.#counts.answered++,
-        () => void this.#counts.refused++
-      )
+      const use = () => void this.#counts.answered++
+      Promise.resolve(rooms.chats.list(window, need, use)).catch(() => void this.#counts.refused++)
     }
   }
 

@@ -7,6 +7,7 @@
 
 import { largestWindow } from '../../simulator/arrivals.ts'
 import { Random } from '../../simulator/random.ts'
+import type { ListAnswer } from '../../src/chats/chats.ts'
 import { parseConfig } from '../../src/config.ts'
 import { ServiceError } from '../../src/errors.ts'
 import { openJournal } from '../../src/schedule/journal.ts'
@@ -152,11 +153,9 @@ class Simulation {
         deadline: now + waitMs,
         signal: controller.signal
       } as const
-      Promise.resolve(this.#rooms.chats.list(windowOf({ offset, limit }), need))
-        .then(
-          answer => this.#answered(answer.rendering.body, offset, limit),
-          error => this.#failed(error)
-        )
+      const use = ({ rendering }: ListAnswer) => this.#answered(rendering.body, offset, limit)
+      Promise.resolve(this.#rooms.chats.list(windowOf({ offset, limit }), need, use))
+        .catch(error => this.#failed(error))
         .finally(() => this.#callers.delete(caller))
     }
   }

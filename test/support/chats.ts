@@ -23,6 +23,8 @@ export function chatsBehind(fetch: Fetch | PageSource, clock = new FakeClock()) 
 }
 
 export async function openList(chats: Chats, query: ListQuery, need: Need): Promise<OpenAnswer> {
-  const answer = await chats.list(windowOf(query), need)
-  return { ...answer, body: answer.rendering.body, total: answer.rendering.total }
+  return chats.list(windowOf(query), need, answer => {
+    const { body, total } = answer.rendering
+    return { ...answer, body, total }
+  })
 }

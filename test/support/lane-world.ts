@@ -56,9 +56,9 @@ export async function openSide(
   let isDraining = false
   let walks = 0
   const list = chats.list.bind(chats)
-  chats.list = (window, need) => {
+  chats.list = (...asked) => {
     walks++
-    return list(window, need)
+    return list(...asked)
   }
   const { app } = await createApp({
     ...{ config, clock, logger, chats, emit, exports, fastLane },

@@ -109,10 +109,9 @@ export class VirtualServices {
       const note = (code: string, retryAfterMs?: number) =>
         Object.assign(outcome, { at: this.clock.now(), code, retryAfterMs })
       const window = windowOf({ offset: 100 * page, limit: 10 })
-      Promise.resolve(rooms.chats.list(window, needOf({ deadline: outcome.deadline }))).then(
-        () => note('ok'),
-        error =>
-          note(error instanceof ServiceError ? error.code : String(error), error.retryAfterMs)
+      const need = needOf({ deadline: outcome.deadline })
+      Promise.resolve(rooms.chats.list(window, need, () => note('ok'))).catch(error =>
+        note(error instanceof ServiceError ? error.code : String(error), error.retryAfterMs)
       )
       return outcome
     }
