@@ -18,6 +18,8 @@ export interface Rendered {
 
 export class Renderings {
   readonly #shelf: Shelf<Rendered>
+  /** Of windows that are asked for again: a text that is new each time has to be hashed again. */
+  readonly #keys = new WeakMap<Window, string>()
 
   constructor(shelf: Shelf<Rendered>) {
     this.#shelf = shelf
@@ -47,9 +49,17 @@ export class Renderings {
 
   /** The window of one page of this version, if it is kept. */
   kept(window: Window, version: number, team: string): Rendering | undefined {
-    const known = this.#shelf.get(keyOf(window), team)
+    const known = this.#shelf.get(this.#keptKeyOf(window), team)
     const isOfOne = known?.versions.length === 2 && known.versions[0] === version
     return isOfOne ? known.rendering : undefined
+  }
+
+  #keptKeyOf(window: Window): string {
+    const known = this.#keys.get(window)
+    if (known !== undefined) return known
+    const key = keyOf(window)
+    this.#keys.set(window, key)
+    return key
   }
 }
 

@@ -6,25 +6,35 @@
 
 import type { Window } from './lists.ts'
 
-/** Teams and their lists are many, those they walk just now few. */
+/** A team's lists are many, those it walks just now few; the teams are configured. */
 const mostWalks = 1000
 
 export class Walks {
-  /** Where the last window ended; the latest last. */
-  readonly #ends = new Map<string, number>()
+  /** Where the last window of each of a team's lists ended, the latest last. */
+  readonly #ends = new Map<string, Map<string, number>>()
 
   /** Whether this window continues the one before; notes it for the next. */
   goesOn({ list, offset, limit }: Window, team: string): boolean {
-    const key = `${team} ${list.name}`
-    const goesOn = this.#ends.get(key) === offset
-    this.#ends.delete(key)
-    this.#ends.set(key, offset + limit)
-    if (this.#ends.size > mostWalks) this.#forgetOldest()
-    return goesOn
+    const ends = this.#endsOf(team)
+    const end = ends.get(list.name)
+    // Nearly all ask for the same window again, and none of these walks.
+    if (end === offset + limit) return false
+    ends.delete(list.name)
+    ends.set(list.name, offset + limit)
+    if (ends.size > mostWalks) forgetOldest(ends)
+    return end === offset
   }
 
-  #forgetOldest(): void {
-    const [oldest] = this.#ends.keys()
-    if (oldest !== undefined) this.#ends.delete(oldest)
+  #endsOf(team: string): Map<string, number> {
+    const known = this.#ends.get(team)
+    if (known) return known
+    const fresh = new Map<string, number>()
+    this.#ends.set(team, fresh)
+    return fresh
   }
+}
+
+function forgetOldest(ends: Map<string, number>): void {
+  const [oldest] = ends.keys()
+  if (oldest !== undefined) ends.delete(oldest)
 }

@@ -88,9 +88,9 @@ export async function createApp(options: AppOptions): Promise<CallersListener> {
   const { clock, config, draining, load, mostConnections } = options
   const redactor = createRedactor(secretsOf(config))
   const log = new AccessLog({ ...options, redactor })
-  const idOf = ({ headers }: IncomingMessage) =>
-    saneId(headers['x-request-id'], redactor) ?? freshId()
-  const lane = new FastLane({ ...options, log, saneId: given => saneId(given, redactor) })
+  const idFrom = (given: string | string[] | undefined) => saneId(given, redactor) ?? freshId()
+  const idOf = ({ headers }: IncomingMessage) => idFrom(headers['x-request-id'])
+  const lane = new FastLane({ ...options, log, idOf: idFrom })
   const corsOf = corsHeadersFor(config.CORS_ORIGINS)
   const protocolErrors = new ProtocolErrors({ log, redactor, idOf, corsOf })
   const overload = new Overload({ clock, load, random: Math.random })

@@ -14,18 +14,15 @@
  * happened to it yet. test/http/fast-lane.test.ts sends the same requests both ways and compares.
  */
 
-import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Chats, ListAnswer } from '../chats/chats.ts'
 import type { Window } from '../chats/lists.ts'
-import type { Coding } from '../chats/rendering.ts'
 import type { Clock } from '../clock.ts'
-import type { Need } from '../ports.ts'
-import { type AccessLog, type LinePlace, linePlaceOf } from './access-log.ts'
+import type { AccessLog } from './access-log.ts'
 import type { Connections } from './connections.ts'
-import { type PlainHeaders, plainHeaders } from './plain-headers.ts'
-import { headOf, type PreparedHead, writeHead } from './prepared-head.ts'
+import { LaneMemory, type Wish } from './lane-memory.ts'
+import { writeHead } from './prepared-head.ts'
 import { choose } from './representation.ts'
 import type { TeamLimit } from './team-limit.ts'
 
@@ -34,8 +31,8 @@ export interface FastLaneOptions {
   readonly clock: Clock
   readonly log: AccessLog
   readonly draining: () => boolean
-  /** A caller's id for a request, if it is sane. */
-  readonly saneId: (given: string) => string | undefined
+  /** A request's id, given its caller's for it, if any. */
+  readonly idOf: (given: string | undefined) => string
 }
 
 /** What there is only once the app is. */
@@ -44,35 +41,9 @@ interface Rest {
   readonly limit: Pick<TeamLimit, 'hasRoom' | 'take'>
 }
 
-interface Caller {
-  readonly team: string
-  readonly need: Need
-}
-
-/** One way in which one target was asked for, and how that was answered. */
-interface Variant extends Pick<PlainHeaders, 'acceptEncoding' | 'ifNoneMatch' | 'origin'> {
-  readonly status: number
-  readonly version: number
-  readonly coding: Coding | undefined
-  readonly head: PreparedHead
-  readonly place: LinePlace
-}
-
-interface Known {
-  readonly window: Window
-  readonly variants: Variant[]
-}
-
-/** Those that were learnt first go first; whatever is still asked for is learnt again. */
-const mostTargets = 1000
-const mostVariants = 8
-const mostCallers = 1000
-
 export class FastLane {
   readonly #options: FastLaneOptions
-  readonly #targets = new Map<string, Known>()
-  /** By the whole `Authorization` that was let in. */
-  readonly #callers = new Map<string | undefined, Caller>()
+  readonly #memory = new LaneMemory()
   #rest: Rest | undefined
 
   constructor(options: FastLaneOptions) {
@@ -98,66 +69,38 @@ export class FastLane {
 
   /** Of an answer from memory, when it is about to be sent. */
   learn(request: FastifyRequest, reply: FastifyReply, window: Window, answer: ListAnswer): void {
-    const { originalUrl, raw, team } = request
-    const plain = plainHeaders(raw.rawHeaders)
-    const isRepeatable = raw.method === 'GET' && originalUrl === raw.url && plain !== undefined
-    const head = headOf(reply.statusCode, reply.getHeaders())
-    const { rendering, status, version } = answer
-    if (!isRepeatable || !head || status.kind !== 'hit' || version === undefined) return
-    const known = this.#knownOf(originalUrl, window)
-    const at = known.variants.findIndex(variant => isSame(variant, plain))
-    if (at >= 0) known.variants.splice(at, 1)
-    known.variants.unshift({
-      acceptEncoding: plain.acceptEncoding,
-      ifNoneMatch: plain.ifNoneMatch,
-      origin: plain.origin,
-      status: reply.statusCode,
-      version,
-      coding: choose(rendering, plain.acceptEncoding).coding,
-      head,
-      place: linePlaceOf(request)
-    })
-    known.variants.length = Math.min(known.variants.length, mostVariants)
-    if (this.#callers.size < mostCallers) {
-      this.#callers.set(plain.authorization, { team, need: needOf(team) })
-    }
-  }
-
-  #knownOf(target: string, window: Window): Known {
-    const known = this.#targets.get(target)
-    if (known) return known
-    const fresh = { window, variants: [] }
-    this.#targets.set(target, fresh)
-    const [oldest] = this.#targets.keys()
-    if (this.#targets.size > mostTargets && oldest !== undefined) this.#targets.delete(oldest)
-    return fresh
+    this.#memory.learn(request, reply, window, answer)
   }
 
   #repeats(request: IncomingMessage, response: ServerResponse): boolean {
-    const known = this.#targets.get(request.url!)
-    if (!known || request.method !== 'GET' || request.httpVersion !== '1.1') return false
-    const plain = plainHeaders(request.rawHeaders)
-    if (!plain || !this.#rest || this.#options.draining()) return false
-    const caller = this.#callers.get(plain.authorization)
-    const variant = known.variants.find(one => isSame(one, plain))
-    if (!caller || !variant || !this.#rest.limit.hasRoom(caller.team)) return false
+    const isPlain = request.method === 'GET' && request.httpVersion === '1.1'
+    if (!isPlain || !this.#rest || this.#options.draining()) return false
+    const wish = this.#memory.wishOf(request)
+    if (wish && this.#repeat(wish, response)) return true
+    this.#memory.forget(request)
+    return false
+  }
+
+  #repeat(wish: Wish, response: ServerResponse): boolean {
+    const { caller, plain, variant, window } = wish
+    if (!this.#rest!.limit.hasRoom(caller.team)) return false
     const { chats } = this.#options
-    const rendering = chats.kept(known.window, variant.version, caller.need)
+    const rendering = chats.kept(window, variant.version, caller.need)
     if (!rendering) return false
     const { body, coding } = choose(rendering, plain.acceptEncoding)
     if (coding !== variant.coding) return false
-    const answer = chats.again(known.window, variant.version, caller.need, rendering)
+    const answer = chats.again(window, variant.version, caller.need, rendering)
     if (!answer) return false
-    this.#send(response, { answer, body, caller, plain, variant })
+    this.#send(response, wish, { answer, body })
     return true
   }
 
-  #send(response: ServerResponse, { answer, body, caller, plain, variant }: Repeated): void {
-    const { clock, log, saneId } = this.#options
+  #send(response: ServerResponse, { caller, plain, variant }: Wish, { answer, body }: Kept): void {
+    const { clock, idOf, log } = this.#options
     const { connections, limit } = this.#rest!
     const startedAt = clock.now()
-    const { origin: _, requestId, traceparent } = plain
-    const reqId = (requestId !== undefined && saneId(requestId)) || randomUUID()
+    const { requestId, traceparent } = plain
+    const reqId = idOf(requestId)
     const { head, place, status } = variant
     const { team } = caller
     response.on('finish', () => {
@@ -171,25 +114,7 @@ export class FastLane {
   }
 }
 
-interface Repeated {
+interface Kept {
   readonly answer: ListAnswer
   readonly body: Buffer
-  readonly caller: Caller
-  readonly plain: PlainHeaders
-  readonly variant: Variant
 }
-
-function isSame(variant: Variant, plain: PlainHeaders): boolean {
-  return (
-    variant.acceptEncoding === plain.acceptEncoding &&
-    variant.ifNoneMatch === plain.ifNoneMatch &&
-    variant.origin === plain.origin
-  )
-}
-
-/** Nobody waits for what is stored. */
-function needOf(team: string): Need {
-  return { team, priority: 'interactive', deadline: -Infinity, signal: neverAborted }
-}
-
-const neverAborted = new AbortController().signal

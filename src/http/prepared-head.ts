@@ -16,7 +16,7 @@ export interface PreparedHead {
   aging: Aging
 }
 
-/** The headers of an answer's age, and the seconds that they were written of. */
+/** All that stays the same for a second: with what an age says, and the seconds it was written of. */
 interface Aging {
   readonly text: string
   readonly age: number
@@ -72,22 +72,22 @@ interface NodeResponse {
 export function writeHead(response: ServerResponse, head: PreparedHead, about: Differing): void {
   const { answer, length, rateLimit, reqId } = about
   const limited = rateLimit === undefined ? '' : `ratelimit: ${rateLimit}\r\n`
-  const text = `${head.text}${agingOf(head, answer)}${limited}x-request-id: ${reqId}\r\n`
+  const text = `${agingOf(head, answer)}${limited}x-request-id: ${reqId}\r\n`
   const node = response as unknown as NodeResponse
   response.statusCode = head.status
   if (length === undefined) node._hasBody = false
   node._storeHeader(text, length === undefined ? [] : ['content-length', length])
 }
 
-/** They change once a second. */
 function agingOf(head: PreparedHead, answer: ListAnswer): string {
   const { ageMs, lifetimeMs, status } = answer
-  const [age, lifetime] = [Math.floor(ageMs / 1000), Math.floor(lifetimeMs / 1000)]
+  const age = Math.floor(ageMs / 1000)
+  const lifetime = Math.floor(lifetimeMs / 1000)
   const ttl = plainTtl(status)
   const last = head.aging
   if (last.age === age && last.lifetime === lifetime && last.ttl === ttl) return last.text
   const lines = Object.entries(agingHeaders(answer)).map(([name, value]) => `${name}: ${value}\r\n`)
-  head.aging = { age, lifetime, ttl, text: lines.join('') }
+  head.aging = { age, lifetime, ttl, text: head.text + lines.join('') }
   return head.aging.text
 }
 

@@ -4,6 +4,7 @@
  * keeps or asks the upstream, the other must as well.
  */
 
+import type { Socket } from 'node:net'
 import { parseConfig, secretsOf } from '../../src/config.ts'
 import { ServiceError } from '../../src/errors.ts'
 import { createApp } from '../../src/http/app.ts'
@@ -14,7 +15,7 @@ import { noJournal } from '../../src/schedule/journal.ts'
 import { joinRooms } from '../../src/service.ts'
 import { FakeClock, settled } from './fake-clock.ts'
 import { chatTexts, pageFor, pageOf } from './pages.ts'
-import { converse } from './raw-socket.ts'
+import { dial, listen } from './raw-socket.ts'
 import { apiKey, tokens } from './stack.ts'
 
 /** What the upstream has just now, for both sides. */
@@ -71,15 +72,25 @@ export async function openSide(
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   const answered = () => figures.requests.count(() => true)
 
+  /** Stays open from one request to the next, as callers' do. */
+  let socket: Socket | undefined
+
   /** Until it is answered, logged and counted, and all that it set off is done. */
   async function ask(text: string, method: string) {
     const before = answered()
     let isDone = false
-    const conversation = converse(url, text, { answers: 1, method }).finally(() => {
+    socket ??= await dial(url)
+    const conversation = listen(socket, { answers: 1, method, stays: true }).finally(() => {
       isDone = true
     })
+    socket.write(text, 'latin1')
     while (!isDone || answered() === before) await clock.advance(0)
     for (let turn = 0; turn < 5; turn++) await settled()
+    const { answers, end } = await conversation
+    if (end !== 'open' || answers.at(-1)?.headers.get('connection') === 'close') {
+      socket.destroy()
+      socket = undefined
+    }
     return conversation
   }
 

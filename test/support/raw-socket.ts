@@ -24,8 +24,10 @@ export interface Conversation {
 }
 
 export interface Manner {
-  /** Hang up after this many responses; without it the server has to close. */
+  /** Hang up after this many final responses; without it the server has to close. */
   readonly answers?: number
+  /** Does not hang up then: whoever called goes on with the socket. */
+  readonly stays?: boolean
   /** Says FIN right after the bytes. */
   readonly halfClose?: boolean
   /** What the request was, where that decides whether a response has a body. */
@@ -60,24 +62,33 @@ export function dial(url: string): Promise<Socket> {
 
 /** Reads a socket that is already open; resolves as `converse` does. */
 export function listen(socket: Socket, manner: Manner = {}) {
-  const { answers: wanted, method, patienceMs = usualPatienceMs } = manner
+  const { answers: wanted, method, patienceMs = usualPatienceMs, stays } = manner
   return new Promise<Conversation>(resolve => {
     let seen = Buffer.alloc(0)
     const finish = (end: Conversation['end']) => {
       clearTimeout(timer)
-      socket.destroy()
+      if (!stays) socket.destroy()
+      else for (const [event, hear] of Object.entries(hearers)) socket.off(event, hear)
       resolve({ ...parseAnswers(seen, method), end, bytes: seen })
     }
     const timer = setTimeout(finish, patienceMs, 'open')
-    socket.on('data', (chunk: Buffer) => {
-      seen = Buffer.concat([seen, chunk])
-      if (wanted !== undefined && parseAnswers(seen, method).answers.length >= wanted)
-        finish('open')
-    })
-    socket.on('end', () => finish('closed'))
-    socket.on('error', () => finish('reset'))
-    socket.on('close', () => finish('closed'))
+    const hearers = {
+      data: (chunk: Buffer) => {
+        seen = Buffer.concat([seen, chunk])
+        const { answers } = parseAnswers(seen, method)
+        if (wanted !== undefined && answers.filter(isFinal).length >= wanted) finish('open')
+      },
+      end: () => finish('closed'),
+      error: () => finish('reset'),
+      close: () => finish('closed')
+    }
+    for (const [event, hear] of Object.entries(hearers)) socket.on(event, hear)
   })
+}
+
+/** RFC 9110 section 15.2: those before it only say that it will come. */
+function isFinal({ status }: Answer): boolean {
+  return status >= 200
 }
 
 /** All whole responses in these bytes; a body is framed by its length or by chunks. */
