@@ -103,14 +103,19 @@ export class FastLane {
     const reqId = idOf(requestId)
     const { head, place, status } = variant
     const { team } = caller
-    response.on('finish', () => {
+    const tell = () => {
       const durationMs = clock.now() - startedAt
       log.repeated({ team, place, status, cache: answer.status, durationMs, reqId, traceparent })
-    })
+    }
     const sent = status === 304 ? undefined : body
     writeHead(response, head, { answer, reqId, rateLimit: limit.take(team), length: sent?.length })
-    if (sent) connections.sending(response, sent)
     response.end(sent)
+    // Mostly the system has taken all of it by now.
+    if (response.writableLength === 0) tell()
+    else {
+      response.on('finish', tell)
+      if (sent) connections.sending(response, sent)
+    }
   }
 }
 
