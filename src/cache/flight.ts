@@ -15,19 +15,18 @@ export interface Ground<Result> {
   readonly forget: (flight: Flight<Result>) => void
 }
 
+/** What settles a promise. */
+type Settlers<Result> = Pick<PromiseWithResolvers<Result>, 'resolve' | 'reject'>
+
 /** One caller; listens for its leaving. */
 class Waiter<Result> {
   readonly need: Need
-  /** Settles once. */
-  readonly settled: Promise<Result>
   readonly resolve: (result: Result) => void
   readonly reject: (reason: unknown) => void
   readonly #flight: Flight<Result>
 
-  constructor(need: Need, flight: Flight<Result>) {
-    const { promise, reject, resolve } = Promise.withResolvers<Result>()
+  constructor(need: Need, flight: Flight<Result>, { reject, resolve }: Settlers<Result>) {
     this.need = need
-    this.settled = promise
     this.resolve = resolve
     this.reject = reject
     this.#flight = flight
@@ -112,7 +111,8 @@ export class Flight<Result> implements Need {
   }
 
   wait(need: Need): Promise<Result> {
-    const waiter = new Waiter(need, this)
+    const { promise, ...settlers } = Promise.withResolvers<Result>()
+    const waiter = new Waiter(need, this, settlers)
     const known = this.#deadline
     // What is pushed onto an empty array gets room for sixteen more.
     if (this.#waiters.length === 0) this.#waiters = [waiter]
@@ -121,7 +121,7 @@ export class Flight<Result> implements Need {
     if (need.deadline !== known) this.#watch(Math.min(known, need.deadline))
     this.#welcome(need.team)
     this.#refuseHasty([waiter])
-    return waiter.settled
+    return promise
   }
 
   /** To be called once; what `start` comes to, all who wait come to. */

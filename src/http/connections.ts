@@ -10,6 +10,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { Server as NetServer, type Socket } from 'node:net'
 import { Cancellation, type Signal } from '../cancellation.ts'
 import type { Clock, Timer } from '../clock.ts'
+import { Link, Ring } from './ring.ts'
 import { UnsentAnswers } from './unsent-answers.ts'
 
 export interface ConnectionsOptions {
@@ -28,13 +29,30 @@ interface Owed {
   leaving: Cancellation | undefined
 }
 
-interface Connection {
+const none: readonly Owed[] = []
+
+class Connection extends Link {
+  readonly socket: Socket
   /** Mostly one or none; a set would take more than all the rest. */
-  owed: readonly Owed[]
+  owed: readonly Owed[] = none
   latest: IncomingMessage | undefined
   /** Bytes handed over when it was last looked at, and since when some of them are not taken. */
-  sent: number
-  stuckSince: number
+  sent = 0
+  stuckSince = 0
+
+  constructor(socket: Socket) {
+    super()
+    this.socket = socket
+  }
+}
+
+/** On the socket itself: a map would have to be asked three times for every answer. */
+const connection = Symbol('connection')
+
+declare module 'node:net' {
+  interface Socket {
+    [connection]?: Connection
+  }
 }
 
 /** A busy caller's next request comes within this time after an answer, or after it connected. */
@@ -53,7 +71,7 @@ const lookEveryMs = 10_000
 export class Connections {
   readonly #options: ConnectionsOptions
   /** Those that became idle longest ago come first. */
-  readonly #open = new Map<Socket, Connection>()
+  readonly #open = new Ring<Connection>()
   readonly #unsent: UnsentAnswers
   #timer: Timer | undefined
   #endsIdle = false
@@ -68,7 +86,7 @@ export class Connections {
     this.#unsent = new UnsentAnswers(options.mostUnsentBytes)
     const connections = this
     this.#onSocketClose = function () {
-      connections.#remove(this)
+      connections.#remove(this[connection]!)
     }
     this.#onResponseClose = function () {
       connections.#settle(this)
@@ -80,8 +98,8 @@ export class Connections {
 
   /** False if further requests have come on the same connection, which wait for their answers. */
   isLatest(request: IncomingMessage): boolean {
-    const connection = this.#open.get(request.socket)
-    return connection === undefined || connection.latest === request
+    const { [connection]: own } = request.socket
+    return own === undefined || own.latest === request
   }
 
   /** Notes an answer that begins to be sent. */
@@ -91,8 +109,7 @@ export class Connections {
 
   /** Aborted when the caller has left, or when there is no more time for its answer. */
   signalOf(request: IncomingMessage): Signal {
-    const { owed = [] } = this.#open.get(request.socket) ?? {}
-    const mine = owed.find(({ response }) => response.req === request)
+    const mine = request.socket[connection]?.owed.find(({ response }) => response.req === request)
     const leaving = new Cancellation()
     if (mine) mine.leaving = leaving
     else if (request.socket.destroyed) leaving.abort(callerLeft())
@@ -137,31 +154,32 @@ export class Connections {
   /** Tells whoever works on an answer that there is no more time for it. */
   abandon(reason: Error): void {
     this.#abandoned = reason
-    for (const { owed } of this.#open.values()) {
+    for (const { owed } of this.#open) {
       for (const { leaving } of owed) leaving?.abort(reason)
     }
   }
 
   /** Ends everything at once; a body that is being sent stays visibly incomplete. */
   cut(): void {
-    for (const [socket, { owed }] of this.#open) {
+    for (const { owed, socket } of this.#open) {
       if (owed.length > 0) socket.resetAndDestroy()
       else socket.destroy()
     }
   }
 
   #add(socket: Socket): void {
-    this.#open.set(socket, { owed: none, latest: undefined, sent: 0, stuckSince: 0 })
+    const added = new Connection(socket)
+    socket[connection] = added
+    this.#open.add(added)
     socket.on('close', this.#onSocketClose)
     if (this.#open.size > this.#options.most) this.#makeRoom()
     this.#timer ??= this.#options.clock.after(lookEveryMs, () => this.#look())
   }
 
-  #remove(socket: Socket): void {
-    const { owed = none } = this.#open.get(socket) ?? {}
-    this.#open.delete(socket)
+  #remove(closed: Connection): void {
+    this.#open.delete(closed)
     // Node tells nobody of those that were pipelined behind another one.
-    for (const one of owed) leave(one)
+    for (const one of closed.owed) leave(one)
     if (this.#open.size > 0) return
     this.#timer?.cancel()
     this.#timer = undefined
@@ -170,38 +188,37 @@ export class Connections {
 
   /** The newcomer itself if all others are busy. */
   #makeRoom(): void {
-    for (const [socket, { owed }] of this.#open) {
-      if (owed.length > 0) continue
-      this.#open.delete(socket)
-      socket.destroy()
+    for (const one of this.#open) {
+      if (one.owed.length > 0) continue
+      this.#open.delete(one)
+      one.socket.destroy()
       return
     }
   }
 
   #owe(request: IncomingMessage, response: ServerResponse): void {
-    const connection = this.#open.get(request.socket)
-    if (!connection) return
-    connection.latest = request
+    const own = request.socket[connection]
+    if (!own) return
+    own.latest = request
     const owed = { response, leaving: undefined }
-    connection.owed = connection.owed.length === 0 ? [owed] : [...connection.owed, owed]
+    own.owed = own.owed.length === 0 ? [owed] : [...own.owed, owed]
     response.on('close', this.#onResponseClose)
   }
 
   #settle(response: ServerResponse): void {
-    const { socket } = response.req
-    const connection = this.#open.get(socket)
-    if (!connection) return
-    const settled = connection.owed.find(owed => owed.response === response)
-    connection.owed = connection.owed.filter(owed => owed !== settled)
+    const own = response.req.socket[connection]
+    if (!own) return
+    const settled = own.owed.find(owed => owed.response === response)
+    own.owed = own.owed.filter(owed => owed !== settled)
     if (settled) leave(settled)
-    if (connection.owed.length > 0 || !this.#open.delete(socket)) return
-    this.#open.set(socket, connection)
-    if (this.#endsIdle) socket.destroySoon()
+    if (own.owed.length > 0 || !this.#open.has(own)) return
+    this.#open.makeLatest(own)
+    if (this.#endsIdle) own.socket.destroySoon()
   }
 
   #endIdle(): void {
     this.#endsIdle = true
-    for (const [socket, { owed }] of this.#open) if (owed.length === 0) socket.destroySoon()
+    for (const { owed, socket } of this.#open) if (owed.length === 0) socket.destroySoon()
   }
 
   /** Hangs up on who has stopped reading. Waiting for an answer is not that. */
@@ -209,16 +226,15 @@ export class Connections {
     const { clock } = this.#options
     const now = clock.now()
     this.#timer = clock.after(lookEveryMs, () => this.#look())
-    for (const [socket, connection] of this.#open) {
-      const isStuck = socket.writableLength > 0 && socket.bytesWritten === connection.sent
-      if (!isStuck) connection.stuckSince = now
-      else if (now - connection.stuckSince >= sendTimeoutMs) socket.resetAndDestroy()
-      connection.sent = socket.bytesWritten
+    for (const one of this.#open) {
+      const { sent, socket, stuckSince } = one
+      const isStuck = socket.writableLength > 0 && socket.bytesWritten === sent
+      if (!isStuck) one.stuckSince = now
+      else if (now - stuckSince >= sendTimeoutMs) socket.resetAndDestroy()
+      one.sent = socket.bytesWritten
     }
   }
 }
-
-const none: readonly Owed[] = []
 
 function leave({ leaving, response }: Owed): void {
   if (!response.writableFinished) leaving?.abort(callerLeft())
