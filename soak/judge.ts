@@ -121,9 +121,11 @@ export class Judge {
     if (wrong !== undefined) this.#broken(exchange, `${answer.status} ${source}: ${wrong}`)
     if (!isOverdue(answer)) return
     this.#count('of these, older than may be served while all is well')
-    // Whatever stands in the way of a call makes calls scarce, and callers see a stale answer.
     const age = `an answer of ${answer.ageSeconds} s ago (${answer.cacheStatus})`
-    this.#needReason(exchange, 'budget_exhausted', age)
+    // It may say what it stands in for; whatever stands in the way of a call makes calls scarce.
+    const said = / detail=(\w+)/.exec(answer.cacheStatus)?.[1] as Effect | undefined
+    const isSaid = said !== undefined && this.#hasReason({ ...exchange, effect: said })
+    this.#needReason(exchange, isSaid ? said : 'budget_exhausted', age)
   }
 
   #needReason(exchange: Exchange, effect: Effect, what: string): void {

@@ -109,6 +109,11 @@ t.test('an answer of long ago needs a reason', async t => {
   const { body, hear, trouble } = court()
   const old = { ...answered(200, body, 20), cacheStatus: 'helpcrunch-proxy; hit; ttl=-18' }
   t.match(hear(old), [/an answer of 20 s ago \(helpcrunch-proxy; hit; ttl=-18\), unexplained/])
+  const instead = { ...old, cacheStatus: `${old.cacheStatus}; detail=shutting_down` }
+  t.match(hear(instead), [/an answer of 20 s ago .*unexplained/])
+  trouble('shutting_down', now - 10, now + 50)
+  t.strictSame(hear(instead), [], 'for what it says that it stands in for')
+  t.match(hear(old), [/unexplained/])
   trouble('budget_exhausted', now - 20_000, now - 1000)
   t.strictSame(hear(old), [])
 })
