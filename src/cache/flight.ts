@@ -15,9 +15,6 @@ export interface Ground<Result> {
   readonly forget: (flight: Flight<Result>) => void
 }
 
-/** What settles a promise. */
-type Settlers<Result> = Pick<PromiseWithResolvers<Result>, 'resolve' | 'reject'>
-
 /** One caller; listens for its leaving. */
 class Waiter<Result> {
   readonly need: Need
@@ -25,10 +22,10 @@ class Waiter<Result> {
   readonly reject: (reason: unknown) => void
   readonly #flight: Flight<Result>
 
-  constructor(need: Need, flight: Flight<Result>, { reject, resolve }: Settlers<Result>) {
+  constructor(need: Need, flight: Flight<Result>, settled: PromiseWithResolvers<Result>) {
     this.need = need
-    this.resolve = resolve
-    this.reject = reject
+    this.resolve = settled.resolve
+    this.reject = settled.reject
     this.#flight = flight
     need.signal.addEventListener('abort', this)
   }
@@ -47,13 +44,13 @@ class Waiter<Result> {
 export class Flight<Result> implements Need {
   readonly key: string
   readonly team: string
-  /** Once there are several. */
-  teams: readonly string[] | undefined
   readonly priority: Need['priority']
   /** Mostly one, for which a set would be four times as large. */
   #waiters: Waiter<Result>[] = []
   readonly signal = new Cancellation()
   readonly #ground: Ground<Result>
+  /** Once there are several. */
+  #teams: readonly string[] | undefined
   #deadline: number
   /** Only while it stands in line. */
   #place: Place | undefined
@@ -68,6 +65,10 @@ export class Flight<Result> implements Need {
     this.priority = first.priority
     this.#deadline = first.deadline
     this.#ground = ground
+  }
+
+  get teams(): readonly string[] | undefined {
+    return this.#teams
   }
 
   /** The latest of all who ever waited: whoever sleeps until it is not to be woken earlier. */
@@ -111,8 +112,8 @@ export class Flight<Result> implements Need {
   }
 
   wait(need: Need): Promise<Result> {
-    const { promise, ...settlers } = Promise.withResolvers<Result>()
-    const waiter = new Waiter(need, this, settlers)
+    const settled = Promise.withResolvers<Result>()
+    const waiter = new Waiter(need, this, settled)
     const known = this.#deadline
     // What is pushed onto an empty array gets room for sixteen more.
     if (this.#waiters.length === 0) this.#waiters = [waiter]
@@ -121,7 +122,7 @@ export class Flight<Result> implements Need {
     if (need.deadline !== known) this.#watch(Math.min(known, need.deadline))
     this.#welcome(need.team)
     this.#refuseHasty([waiter])
-    return promise
+    return settled.promise
   }
 
   /** To be called once; what `start` comes to, all who wait come to. */
@@ -142,9 +143,9 @@ export class Flight<Result> implements Need {
 
   /** The call stands in the line of every team that waits for it. */
   #welcome(team: string): void {
-    const teams = this.teams ?? [this.team]
+    const teams = this.#teams ?? [this.team]
     if (teams.includes(team)) return
-    this.teams = [...teams, team]
+    this.#teams = [...teams, team]
     this.#place?.join(team)
   }
 

@@ -70,12 +70,13 @@ export class Chats {
   list<Used>(window: Window, need: Need, use: (answer: ListAnswer) => Used): Used | Promise<Used> {
     const stored = this.#storedPages(window, need)
     if (stored) return use(this.#answer(window, stored, need))
-    const pages = this.#likelyPages(window, need)
+    const likely = this.#likelyPages(window, need)
     // Mostly one, and a list of promises takes more than the promise.
-    const fetched: Promise<Found | Found[]> = pages.length > 1 ? Promise.all(pages) : pages[0]
-    return fetched.then(async known =>
-      use(this.#answer(window, await this.#wholePages(window, need, [known].flat()), need))
-    )
+    const fetched: Promise<Found | Found[]> = likely.length > 1 ? Promise.all(likely) : likely[0]
+    return fetched.then(async known => {
+      const pages = await this.#wholePages(window, need, [known].flat())
+      return use(this.#answer(window, pages, need))
+    })
   }
 
   /** What was answered from this version of the one page that it needed, if it is still kept. */

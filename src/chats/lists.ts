@@ -15,16 +15,18 @@ export interface Window {
   readonly limit: number
 }
 
-/** The chats, in one of their orders. */
-export function chatList(name: ListName): List {
-  const key = listParameters(name)
-  const known = chatLists.get(key) ?? { name: `/chats?${key}`, tags: [sortTag(name.sort ?? '')] }
-  chatLists.set(key, known)
-  return new ListBelow('chats', known)
-}
-
 /** What equal lists share; there are few of these, and thousands may wait for parts of one. */
 const chatLists = new Map<string, Pick<List, 'name' | 'tags'>>()
+
+/** The chats, in one of their orders. */
+export function chatList(order: ListName): List {
+  const parameters = listParameters(order)
+  const known = chatLists.get(parameters)
+  if (known) return new ListBelow('chats', known)
+  const shared = { name: `/chats?${parameters}`, tags: [sortTag(order.sort ?? '')] }
+  chatLists.set(parameters, shared)
+  return new ListBelow('chats', shared)
+}
 
 /** @param chatId digits */
 export function messageList(chatId: string): List {

@@ -10,7 +10,7 @@ import type { Window } from './lists.ts'
 const mostWalks = 1000
 
 export class Walks {
-  /** Where the last window of each of a team's lists ended, the latest last. */
+  /** Where the last window of each of a team's lists ended; the one that moved last comes last. */
   readonly #ends = new Map<string, Map<string, number>>()
 
   /** Whether this window continues the one before; notes it for the next. */

@@ -23,6 +23,7 @@ import { chatsRoutes } from './chats-routes.ts'
 import { Connections } from './connections.ts'
 import { addCors, corsHeadersFor } from './cors.ts'
 import { describeRoutes, docsRoutes } from './docs.ts'
+import { discardRest } from './early-end.ts'
 import { errorHandler } from './error-handler.ts'
 import { exportRoutes } from './export-routes.ts'
 import { FastLane } from './fast-lane.ts'
@@ -179,7 +180,7 @@ function cleanBodies(app: FastifyInstance, { clean }: Redactor): void {
   })
 }
 
-interface Ends extends Pick<AppOptions, 'draining'> {
+interface Ends extends Pick<AppOptions, 'clock' | 'draining'> {
   readonly connections: Connections
   readonly log: AccessLog
   readonly redactor: Redactor
@@ -187,12 +188,13 @@ interface Ends extends Pick<AppOptions, 'draining'> {
 }
 
 /** What every reply passes on its way out. */
-function addEnds(app: FastifyInstance, { connections, draining, lane, log, redactor }: Ends): void {
+function addEnds(app: FastifyInstance, ends: Ends): void {
+  const { clock, connections, draining, lane, log, redactor } = ends
   app.addHook('onSend', async (request, reply, payload) => {
     const { answered, raw } = request
     // Not before the last answer on it: those that were pipelined behind would get none.
     if (draining() && connections.isLatest(raw)) reply.header('connection', 'close')
-    if (hasBodyLeft(raw)) connections.endsEarly(raw)
+    if (hasBodyLeft(raw)) discardRest(raw, clock)
     if (Buffer.isBuffer(payload)) connections.sending(reply.raw, payload)
     if (answered) lane.learn(request, reply, answered.window, answered.answer)
     // Our own words may repeat the upstream's; chats are bytes, and pass.

@@ -62,10 +62,8 @@ export class LaneMemory {
     const head = headOf(reply.statusCode, reply.getHeaders())
     const { rendering, status, version } = answer
     if (!isRepeatable || !head || status.kind !== 'hit' || version === undefined) return
-    const known = this.#knownOf(originalUrl, window)
-    const at = known.variants.findIndex(variant => isSame(variant, plain))
-    if (at >= 0) known.variants.splice(at, 1)
-    known.variants.unshift({
+    const { variants } = this.#knownOf(originalUrl, window)
+    const fresh = {
       acceptEncoding: plain.acceptEncoding,
       ifNoneMatch: plain.ifNoneMatch,
       origin: plain.origin,
@@ -74,8 +72,11 @@ export class LaneMemory {
       coding: choose(rendering, plain.acceptEncoding).coding,
       head,
       place: linePlaceOf(request)
-    })
-    known.variants.length = Math.min(known.variants.length, mostVariants)
+    }
+    const at = variants.findIndex(variant => isSame(variant, plain))
+    // In its place, so that all connections that remember it know what this one has learnt.
+    variants.unshift(at < 0 ? fresh : Object.assign(variants.splice(at, 1)[0]!, fresh))
+    variants.length = Math.min(variants.length, mostVariants)
     if (this.#callers.size < mostCallers) {
       this.#callers.set(plain.authorization, { team, need: needOf(team) })
     }

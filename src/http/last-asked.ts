@@ -5,32 +5,42 @@
  */
 
 import type { IncomingMessage } from 'node:http'
-import type { Socket } from 'node:net'
 
-interface Asked<Meaning> {
+interface Asked {
   readonly target: string | undefined
   readonly rawHeaders: readonly string[]
-  readonly meaning: Meaning
+  readonly meaning: unknown
 }
 
-export class LastAsked<Meaning> {
-  readonly #asked = new WeakMap<Socket, Asked<Meaning>>()
+/** On the socket itself, like what connections.ts knows of it. */
+const asked = Symbol('asked')
 
+declare module 'node:net' {
+  interface Socket {
+    [asked]?: Asked | undefined
+  }
+}
+
+/** Longer ones, all together, are not worth the memory. */
+const mostCharacters = 2000
+
+export class LastAsked<Meaning> {
   /** Of a request that is the same as the last one on its connection. */
   meaningOf({ rawHeaders, socket, url }: IncomingMessage): Meaning | undefined {
-    const asked = this.#asked.get(socket)
-    if (asked?.target !== url || asked?.rawHeaders.length !== rawHeaders.length) return undefined
+    const last = socket[asked]
+    if (last?.target !== url || last?.rawHeaders.length !== rawHeaders.length) return undefined
     for (let at = 0; at < rawHeaders.length; at++) {
-      if (asked.rawHeaders[at] !== rawHeaders[at]) return undefined
+      if (last.rawHeaders[at] !== rawHeaders[at]) return undefined
     }
-    return asked.meaning
+    return last.meaning as Meaning
   }
 
   note({ rawHeaders, socket, url }: IncomingMessage, meaning: Meaning): void {
-    this.#asked.set(socket, { target: url, rawHeaders, meaning })
+    const characters = rawHeaders.reduce((sum, text) => sum + text.length, url?.length ?? 0)
+    if (characters <= mostCharacters) socket[asked] = { target: url, rawHeaders, meaning }
   }
 
   forget({ socket }: IncomingMessage): void {
-    this.#asked.delete(socket)
+    socket[asked] = undefined
   }
 }

@@ -13,18 +13,18 @@ export interface PreparedHead {
   readonly status: number
   /** Status line and headers. */
   readonly text: string
-  aging: Aging
+  steady: Steady
 }
 
-/** All that stays the same for a second: with what an age says, and the seconds it was written of. */
-interface Aging {
+/** The head as it is for a second, and the seconds that it tells. */
+interface Steady {
   readonly text: string
   readonly age: number
   readonly lifetime: number
   readonly ttl: number
 }
 
-const noAging: Aging = { text: '', age: Number.NaN, lifetime: Number.NaN, ttl: Number.NaN }
+const unsaid: Steady = { text: '', age: Number.NaN, lifetime: Number.NaN, ttl: Number.NaN }
 
 const differing = new Set([
   'x-request-id',
@@ -48,7 +48,7 @@ export function headOf(
     .filter(([name]) => !differing.has(name))
     .map(([name, value]) => `${name}: ${value}\r\n`)
   const start = status === 304 ? 'HTTP/1.1 304 Not Modified\r\n' : 'HTTP/1.1 200 OK\r\n'
-  return { status, text: start + lines.join(''), aging: noAging }
+  return { status, text: start + lines.join(''), steady: unsaid }
 }
 
 interface Differing {
@@ -72,23 +72,23 @@ interface NodeResponse {
 export function writeHead(response: ServerResponse, head: PreparedHead, about: Differing): void {
   const { answer, length, rateLimit, reqId } = about
   const limited = rateLimit === undefined ? '' : `ratelimit: ${rateLimit}\r\n`
-  const text = `${agingOf(head, answer)}${limited}x-request-id: ${reqId}\r\n`
+  const text = `${steadyOf(head, answer)}${limited}x-request-id: ${reqId}\r\n`
   const node = response as unknown as NodeResponse
   response.statusCode = head.status
   if (length === undefined) node._hasBody = false
   node._storeHeader(text, length === undefined ? [] : ['content-length', length])
 }
 
-function agingOf(head: PreparedHead, answer: ListAnswer): string {
+function steadyOf(head: PreparedHead, answer: ListAnswer): string {
   const { ageMs, lifetimeMs, status } = answer
   const age = Math.floor(ageMs / 1000)
   const lifetime = Math.floor(lifetimeMs / 1000)
   const ttl = plainTtl(status)
-  const last = head.aging
+  const last = head.steady
   if (last.age === age && last.lifetime === lifetime && last.ttl === ttl) return last.text
   const lines = Object.entries(agingHeaders(answer)).map(([name, value]) => `${name}: ${value}\r\n`)
-  head.aging = { age, lifetime, ttl, text: head.text + lines.join('') }
-  return head.aging.text
+  head.steady = { age, lifetime, ttl, text: head.text + lines.join('') }
+  return head.steady.text
 }
 
 /** Of a status that says more than its seconds none is like another. */

@@ -43,7 +43,7 @@ export class Ring<Item extends Link> {
     this.#size--
   }
 
-  /** The latest last; the one that was just given may be deleted. */
+  /** The latest last. Meanwhile none may be deleted or moved but the one that was just given. */
   *[Symbol.iterator](): Generator<Item> {
     for (let link = this.#ends.after; link !== this.#ends; ) {
       const { after } = link

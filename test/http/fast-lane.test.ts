@@ -52,6 +52,8 @@ interface Request {
   readonly more: readonly string[]
   readonly shouts?: boolean
   readonly isOld?: boolean
+  /** By default the one that nearly all come on. */
+  readonly connection?: string
 }
 
 type Event =
@@ -166,6 +168,16 @@ t.test('what has changed is repeated again, on the same connection', async t => 
   t.ok(walks[0] < 7, `${walks[0]} of ${walks[1]} went the ordinary way`)
 })
 
+t.test('what one connection has learnt, all that asked for it before know', async t => {
+  const walksWith = (connection: string) => {
+    const others = Array<Step>(3).fill({ ...plain, connection })
+    const turn: Step[] = [plain, plain, plain, ...others, changing(436), passing(31_000)]
+    return compareOn({}, [...turn, ...turn])
+  }
+  const [together, apart] = [await walksWith('first'), await walksWith('second')]
+  t.equal(apart[0], together[0])
+})
+
 t.test('a team is refused at the same request, whichever way those before it went', async t => {
   const green = { ...plain, authorization: `Bearer ${tokens.green}` }
   const turn: Step[] = [plain, green, plain, plain, plain, green]
@@ -247,7 +259,7 @@ async function compare(sides: Sides, one: Request, tag: string): Promise<string 
 /** All that can be seen of one request, but for what nobody can expect to be the same. */
 async function observe(side: Side, one: Request, text: string) {
   const before = side.lines.length
-  const { answers, end, rest } = await side.ask(text, one.method)
+  const { answers, end, rest } = await side.ask(text, one.method, one.connection ?? 'first')
   if (answers.at(-1)?.headers.has('etag')) await untilCoded(side, one)
   const ids = new Set(answers.map(({ headers }) => headers.get('x-request-id') ?? ''))
   const hideIds = (text: string) =>

@@ -72,14 +72,15 @@ export async function openSide(
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   const answered = () => figures.requests.count(() => true)
 
-  /** Stays open from one request to the next, as callers' do. */
-  let socket: Socket | undefined
+  /** Stay open from one request to the next, as callers' do. */
+  const sockets = new Map<string, Socket>()
 
   /** Until it is answered, logged and counted, and all that it set off is done. */
-  async function ask(text: string, method: string) {
+  async function ask(text: string, method: string, connection: string) {
     const before = answered()
     let isDone = false
-    socket ??= await dial(url)
+    const socket = sockets.get(connection) ?? (await dial(url))
+    sockets.set(connection, socket)
     const conversation = listen(socket, { answers: 1, method, stays: true }).finally(() => {
       isDone = true
     })
@@ -89,7 +90,7 @@ export async function openSide(
     const { answers, end } = await conversation
     if (end !== 'open' || answers.at(-1)?.headers.get('connection') === 'close') {
       socket.destroy()
-      socket = undefined
+      sockets.delete(connection)
     }
     return conversation
   }
