@@ -51,8 +51,9 @@ export const environment: Readonly<Record<string, string>> = {
   CACHE_FRESH_SECONDS: seconds(freshMs),
   CACHE_STALE_WHILE_REVALIDATE_SECONDS: seconds(staleWhileRevalidateMs),
   CACHE_STALE_IF_ERROR_SECONDS: seconds(staleIfErrorMs),
-  // Small, so that it is full before memory is measured (levels.ts): a cache that fills is no leak.
-  CACHE_MAX_MB: '16',
+  // Small, so that it has been full and filled anew before memory is measured (levels.ts): what it
+  // holds changes until then, and that is no leak.
+  CACHE_MAX_MB: '4',
   QUEUE_MAX_WAIT_SECONDS: seconds(queueWaitMs),
   SHUTDOWN_GRACE_SECONDS: seconds(shutdownGraceMs),
   STORE_LOSS_GRACE_SECONDS: '20',
