@@ -19,9 +19,11 @@ import { traceContextOf } from './trace-context.ts'
 /** Lines of one kind and team in a second; the README says so. */
 const mostPerSecond = 20
 
-/** Where an answer was asked for, as figures and lines say it; the members of a line are JSON. */
+/** Where an answer was asked for and how, as figures and lines say it. */
 export interface LinePlace {
   readonly route: string | undefined
+  readonly status: number
+  /** From the method to the name of the duration: JSON. */
   readonly members: string
 }
 
@@ -29,7 +31,6 @@ export interface LinePlace {
 export interface Repetition {
   readonly team: string
   readonly place: LinePlace
-  readonly status: number
   readonly cache: CacheStatus
   readonly durationMs: number
   readonly reqId: string
@@ -52,7 +53,7 @@ export class AccessLog {
 
   constructor({ clock, emit, logger, redactor }: AccessLogOptions) {
     this.#logger = logger
-    this.#lines = preparedLines(logger)
+    this.#lines = preparedLines(logger, 'request')
     this.#clean = redactor.clean
     this.#emit = emit
     const report = (kind: string, count: number) =>
@@ -97,16 +98,16 @@ export class AccessLog {
   }
 
   /** The same of an answer that was given before: the same figures, and the same line for less. */
-  repeated({ cache, durationMs, place, reqId, status, team, traceparent }: Repetition): void {
+  repeated({ cache, durationMs, place, reqId, team, traceparent }: Repetition): void {
     const outcome = cacheOutcome(cache)
-    const { route } = place
+    const { members, route, status } = place
     this.#emit({ type: 'http.answered', team, route, status, cache: outcome, durationMs })
     if (!this.#lines.areWanted) return
     const trace = traceparent === undefined ? '' : membersOf(traceContextOf(traceparent))
-    const start = `"reqId":"${reqId}","team":"${team}",${place.members}`
-    const members = `${start},"status":${status},"ms":${round(durationMs)}${trace},"cache":"${outcome}"`
+    const start = `"reqId":"${reqId}","team":"${team}",${members}`
+    const line = `${start}${round(durationMs)}${trace},"cache":"${outcome}"`
     // Of the members only a trace is new to us.
-    this.#lines.write(trace === '' ? members : this.#clean(members), 'request')
+    this.#lines.write(trace === '' ? line : this.#clean(line))
   }
 
   /** What was refused before it was a request of the app. */
@@ -134,9 +135,13 @@ function placeOf({ raw, routeOptions }: FastifyRequest): { route?: string; path?
   return route === undefined || route === '*' ? { path } : { route, path }
 }
 
-export function linePlaceOf(request: FastifyRequest): LinePlace {
-  const members = JSON.stringify({ method: request.method, ...placeOf(request) }).slice(1, -1)
-  return { route: routeName(request.routeOptions.url), members }
+export function linePlaceOf(request: FastifyRequest, status: number): LinePlace {
+  const about = JSON.stringify({ method: request.method, ...placeOf(request), status })
+  return {
+    route: routeName(request.routeOptions.url),
+    status,
+    members: `${about.slice(1, -1)},"ms":`
+  }
 }
 
 /** With a comma before them. */

@@ -101,13 +101,13 @@ export class FastLane {
     const startedAt = clock.now()
     const { requestId, traceparent } = plain
     const reqId = idOf(requestId)
-    const { head, place, status } = variant
+    const { head, place } = variant
     const { team } = caller
     const tell = () => {
       const durationMs = clock.now() - startedAt
-      log.repeated({ team, place, status, cache: answer.status, durationMs, reqId, traceparent })
+      log.repeated({ team, place, cache: answer.status, durationMs, reqId, traceparent })
     }
-    const sent = status === 304 ? undefined : body
+    const sent = head.status === 304 ? undefined : body
     writeHead(response, head, { answer, reqId, rateLimit: limit.take(team), length: sent?.length })
     response.end(sent)
     // Mostly the system has taken all of it by now.

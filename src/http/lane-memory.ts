@@ -23,7 +23,6 @@ interface Caller {
 
 /** One way in which one target was asked for, and how that was answered. */
 interface Variant extends Pick<PlainHeaders, 'acceptEncoding' | 'ifNoneMatch' | 'origin'> {
-  readonly status: number
   readonly version: number
   readonly coding: Coding | undefined
   readonly head: PreparedHead
@@ -67,11 +66,10 @@ export class LaneMemory {
       acceptEncoding: plain.acceptEncoding,
       ifNoneMatch: plain.ifNoneMatch,
       origin: plain.origin,
-      status: reply.statusCode,
       version,
       coding: choose(rendering, plain.acceptEncoding).coding,
       head,
-      place: linePlaceOf(request)
+      place: linePlaceOf(request, reply.statusCode)
     }
     const at = variants.findIndex(variant => isSame(variant, plain))
     // In its place, so that all connections that remember it know what this one has learnt.

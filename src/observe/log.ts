@@ -35,30 +35,32 @@ export function createLogger({ level, secrets, destination }: LogOptions): Logge
 export interface PreparedLines {
   readonly areWanted: boolean
   /** @param members of JSON without secrets, and with no line break in them */
-  write(members: string, message: string): void
+  write(members: string): void
 }
 
 const info = 30
 
-export function preparedLines(logger: Logger): PreparedLines {
+/** Of as few pieces as can be: each is joined, and copied when the line is written. */
+export function preparedLines(logger: Logger, message: string): PreparedLines {
   const { [symbols.chindingsSym]: bindings, [symbols.streamSym]: stream } = logger as unknown as {
     [symbols.chindingsSym]: string
     [symbols.streamSym]: DestinationStream
   }
-  const date = isoDates()
+  const begin = beginning(`{"level":${info},"time":"`)
+  const bound = `Z"${bindings},`
+  const end = `,"msg":"${message}"}\n`
   return {
     get areWanted() {
       return logger.levelVal <= info
     },
-    write: (members, message) => {
-      const start = `{"level":${info},"time":"${date()}"${bindings},`
-      stream.write(`${start}${members},"msg":"${message}"}\n`)
+    write: members => {
+      stream.write(`${begin()}${bound}${members}${end}`)
     }
   }
 }
 
-/** The time in UTC; what many lines have in common is written once a second. */
-function isoDates(): () => string {
+/** What comes first and the time in UTC, of which all but the fraction is written once a second. */
+function beginning(first: string): () => string {
   let second = Number.NaN
   let start = ''
   return () => {
@@ -66,9 +68,9 @@ function isoDates(): () => string {
     const fraction = ms % 1000
     if (ms - fraction !== second) {
       second = ms - fraction
-      start = toIsoDate(ms).slice(0, -4)
+      start = first + toIsoDate(ms).slice(0, -4)
     }
-    return `${start}${fraction < 100 ? String(fraction).padStart(3, '0') : fraction}Z`
+    return `${start}${fraction < 100 ? String(fraction).padStart(3, '0') : fraction}`
   }
 }
 
