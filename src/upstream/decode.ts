@@ -10,7 +10,7 @@ import { type ErrorEntry, type ErrorOptions, ServiceError } from '../errors.ts'
 import { isKept, keep } from '../kept-bytes.ts'
 import { absentPage, Page } from '../page.ts'
 import type { Call } from '../ports.ts'
-import { elementSpans, memberSpans, type Span, skipSpace } from './json-spans.ts'
+import { elementSpans, memberSpan, type Span, skipSpace } from './json-spans.ts'
 
 /** An upstream response, whole: content decoded, header names in lower case. */
 export interface Response {
@@ -43,8 +43,9 @@ export function decodePage(response: Response, { limit, list }: Call): Page {
 }
 
 function decodeChat(response: Response): Page {
-  const { span, members } = parseObject(response)
-  if (!members.has('id')) throw invalid(response, 'HelpCrunch sent an object that is not a chat')
+  const { span } = parseObject(response)
+  if (!memberSpan(response.body, span.start, 'id'))
+    throw invalid(response, 'HelpCrunch sent an object that is not a chat')
   const bytes = detached(response.body.subarray(span.start, span.end))
   const whole: Span = { start: 0, end: bytes.length }
   const idSpans = idSpansOf(bytes, [whole])
@@ -54,9 +55,8 @@ function decodeChat(response: Response): Page {
 }
 
 function decodeList(response: Response, limit: number): Page {
-  const list = parseList(response)
-  const dataStart = list.members.get('data')!.start
-  const spans = elementSpans(response.body, dataStart)
+  const { data, total } = parseList(response)
+  const spans = elementSpans(response.body, data.start)
   if (spans.length > limit) {
     throw invalid(
       response,
@@ -70,9 +70,9 @@ function decodeList(response: Response, limit: number): Page {
     bytes: detached(response.body),
     spans: positions(spans),
     idSpans: idSpansOf(response.body, spans),
-    open: dataStart + 1,
-    close: list.members.get('data')!.end - 1,
-    total: list.total
+    open: data.start + 1,
+    close: data.end - 1,
+    total
   })
 }
 
@@ -83,11 +83,13 @@ function positions(spans: readonly Span[]): Uint32Array {
 /** Where the id of each item stands, and that of its customer. */
 function idSpansOf(bytes: Buffer, items: readonly Span[]): Uint32Array {
   const found = items.flatMap(({ start }) => {
-    const members = memberSpans(bytes, start)
-    const customer = members.get('customer')
+    const customer = memberSpan(bytes, start, 'customer')
     const isObject = customer !== undefined && bytes[customer.start] === openBrace
-    const customers = isObject ? memberSpans(bytes, customer.start).get('id') : undefined
-    return [unquoted(bytes, members.get('id'), start), unquoted(bytes, customers, start)]
+    const customers = isObject ? memberSpan(bytes, customer.start, 'id') : undefined
+    return [
+      unquoted(bytes, memberSpan(bytes, start, 'id'), start),
+      unquoted(bytes, customers, start)
+    ]
   })
   return positions(found)
 }
@@ -105,21 +107,21 @@ function detached(bytes: Buffer): Buffer {
 }
 
 interface ParsedList {
-  readonly members: Map<string, Span>
+  readonly data: Span
   readonly total: number
 }
 
 /** Checks the envelope: an object whose `data` is an array, with a total in either documented place. */
 function parseList(response: Response): ParsedList {
-  const { members, parsed } = parseObject(response)
-  const data = members.get('data')
+  const { parsed, span } = parseObject(response)
+  const data = memberSpan(response.body, span.start, 'data')
   if (!data || response.body[data.start] !== openBracket) {
     throw invalid(response, 'HelpCrunch sent an object without a list')
   }
   const { meta, total: topLevel } = parsed as { meta?: { total?: unknown }; total?: unknown }
   const total = toCount(meta?.total) ?? toCount(topLevel)
   if (total === undefined) throw invalid(response, 'HelpCrunch sent a list without its total')
-  return { members, total }
+  return { data, total }
 }
 
 function parseObject(response: Response) {
@@ -130,7 +132,7 @@ function parseObject(response: Response) {
   }
   // It was accepted as JSON, so only white space can lie behind its last brace.
   const span: Span = { start, end: response.body.lastIndexOf('}') + 1 }
-  return { parsed, members: memberSpans(response.body, start), span }
+  return { parsed, span }
 }
 
 function parseJson(response: Response): unknown {

@@ -18,18 +18,34 @@ const closeBrace = 0x7d
 const openBracket = 0x5b
 const closeBracket = 0x5d
 
-/** The members of the object whose `{` is at `at`, last one winning as in `JSON.parse`. */
-export function memberSpans(bytes: Buffer, at: number): Map<string, Span> {
-  const members = new Map<string, Span>()
+/**
+ * The value of a member of the object whose `{` is at `at`; of several of that name the last one's,
+ * as in `JSON.parse`. Names are compared where they stand: to read each of the thousands in a page
+ * took as long as all else that is done with it.
+ *
+ * @param name ASCII without a quote or backslash
+ */
+export function memberSpan(bytes: Buffer, at: number, name: string): Span | undefined {
+  let found: Span | undefined
   let next = skipSpace(bytes, at + 1)
   while (bytes[next] !== closeBrace) {
     const nameEnd = endOfValue(bytes, next)
-    const name: string = JSON.parse(bytes.toString('utf8', next, nameEnd))
     const value = spanAfter(bytes, skipSpace(bytes, nameEnd), colon)
-    members.set(name, value)
+    if (spells(bytes, { start: next, end: nameEnd }, name)) found = value
     next = skipSeparator(bytes, value.end)
   }
-  return members
+  return found
+}
+
+/** Whether a string means `name`. What is before the first backslash stands for itself. */
+function spells(bytes: Buffer, { end, start }: Span, name: string): boolean {
+  for (let at = start + 1; ; at++) {
+    const byte = bytes[at]
+    if (byte === backslash) return JSON.parse(bytes.toString('utf8', start, end)) === name
+    const length = at - start - 1
+    if (byte === quote) return length === name.length
+    if (byte !== name.charCodeAt(length)) return false
+  }
 }
 
 /** The elements of the array whose `[` is at `at`. */
