@@ -5,7 +5,8 @@
  * system by itself and goes back to it with the last of its bytes: much is given some of its own,
  * little a place in a slab, beside what is kept at the same time and so mostly forgotten then, too.
  *
- * Only Node's own functions are to be given such bytes; the Web's may refuse resizable memory.
+ * Only Node's own functions are to be given such bytes; the Web's may refuse resizable memory. And
+ * V8 reads a byte of it eight times as slowly: whatever is looked at byte by byte is kept afterwards.
  */
 
 /** Kept whole as long as anything in it is: the larger, the more a few much used answers hold. */
@@ -66,9 +67,4 @@ const keeper = new Keeper(mostRegions)
 /** The parts in one, copied to where they can stay. */
 export function keep(parts: readonly Uint8Array[]): Buffer {
   return keeper.keep(parts)
-}
-
-/** Whether the bytes are, or are a part of, something that was kept. */
-export function isKept({ buffer }: Uint8Array): boolean {
-  return buffer instanceof ArrayBuffer && buffer.resizable
 }

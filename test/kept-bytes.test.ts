@@ -4,7 +4,8 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
-import { isKept, Keeper, keep } from '../src/kept-bytes.ts'
+import { Keeper, keep } from '../src/kept-bytes.ts'
+import { isKept } from './support/kept.ts'
 import { holds } from './support/property.ts'
 
 const part = fc
@@ -45,6 +46,7 @@ t.test('what comes when all regions are in use is kept in ordinary memory', asyn
 })
 
 const module = new URL('../src/kept-bytes.ts', import.meta.url).href
+const support = new URL('./support/kept.ts', import.meta.url).href
 
 /** In turns of their own, because finalizers run between them. */
 const collect = `
@@ -78,7 +80,8 @@ t.test(
 
 t.test('regions whose bytes are all forgotten may be used again', async t => {
   const program = `
-    import { isKept, Keeper } from ${JSON.stringify(module)}
+    import { Keeper } from ${JSON.stringify(module)}
+    import { isKept } from ${JSON.stringify(support)}
     const keeper = new Keeper(1)
     const large = Buffer.alloc(50_000)
     const before = [isKept(keeper.keep([large])), isKept(keeper.keep([large]))]

@@ -7,7 +7,7 @@
 import { isUtf8 } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import { type ErrorEntry, type ErrorOptions, ServiceError } from '../errors.ts'
-import { isKept, keep } from '../kept-bytes.ts'
+import { keep } from '../kept-bytes.ts'
 import { absentPage, Page } from '../page.ts'
 import type { Call } from '../ports.ts'
 import { elementSpans, memberSpan, type Span, skipSpace } from './json-spans.ts'
@@ -46,11 +46,13 @@ function decodeChat(response: Response): Page {
   const { span } = parseObject(response)
   if (!memberSpan(response.body, span.start, 'id'))
     throw invalid(response, 'HelpCrunch sent an object that is not a chat')
-  const bytes = detached(response.body.subarray(span.start, span.end))
-  const whole: Span = { start: 0, end: bytes.length }
-  const idSpans = idSpansOf(bytes, [whole])
+  const chat = response.body.subarray(span.start, span.end)
+  const whole: Span = { start: 0, end: chat.length }
   return new Page({
-    ...{ bytes, idSpans, spans: positions([whole]), open: 0, close: bytes.length, total: 1 }
+    bytes: keep([chat]),
+    spans: positions([whole]),
+    idSpans: idSpansOf(chat, [whole]),
+    ...{ open: 0, close: chat.length, total: 1 }
   })
 }
 
@@ -67,7 +69,7 @@ function decodeList(response: Response, limit: number): Page {
     throw invalid(response, 'HelpCrunch sent a list that holds something other than objects')
   }
   return new Page({
-    bytes: detached(response.body),
+    bytes: keep([response.body]),
     spans: positions(spans),
     idSpans: idSpansOf(response.body, spans),
     open: data.start + 1,
@@ -99,11 +101,6 @@ function unquoted(bytes: Buffer, value: Span | undefined, elsewhere: number): Sp
   if (!value) return { start: elsewhere, end: elsewhere }
   const { end, start } = value
   return bytes[start] === quote ? { start: start + 1, end: end - 1 } : value
-}
-
-/** The same bytes where they can stay: a slice of Node's pool would keep what was made beside it. */
-function detached(bytes: Buffer): Buffer {
-  return isKept(bytes) ? bytes : keep([bytes])
 }
 
 interface ParsedList {

@@ -7,7 +7,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
 import type { Contact } from '../errors.ts'
-import { keep } from '../kept-bytes.ts'
 
 export interface RawResponse {
   readonly status: number
@@ -95,7 +94,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    if (this.#head) this.#resolve({ ...this.#head, body: keep(this.#chunks) })
+    if (this.#head) this.#resolve({ ...this.#head, body: Buffer.concat(this.#chunks) })
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {

@@ -5,7 +5,7 @@ import t from 'tap'
 import { MemoryStore } from '../../src/cache/memory-store.ts'
 import { type Coding, Rendering } from '../../src/chats/rendering.ts'
 import { type Rendered, Renderings, renderedBytes } from '../../src/chats/renderings.ts'
-import { isKept } from '../../src/kept-bytes.ts'
+import { isKept } from '../support/kept.ts'
 import { chatsOf, chatTexts, pageOf, roomyShelf, storedAt, windowOf } from '../support/pages.ts'
 
 const texts = chatTexts(150)
