@@ -32,34 +32,6 @@ export const systemClock: Clock = {
   }
 }
 
-const marks = new MessageChannel()
-const behindInput: (() => void)[] = []
-marks.port1.onmessage = () => behindInput.shift()?.()
-marks.port1.unref()
-
-/** How much this process has to do. */
-export interface Load {
-  /** Calls `run` once, when all input that has arrived by now was handled. */
-  afterInput(run: () => void): void
-  /** Milliseconds of a processor that the event loop's thread has used so far. */
-  busyMs(): number
-}
-
-export const systemLoad: Load = {
-  /**
-   * A message to ourselves stands in one line with what comes from the network. Timers do not;
-   * while a thousand sockets always have something to read, they are not looked at for seconds.
-   */
-  afterInput(run) {
-    behindInput.push(run)
-    marks.port2.postMessage(undefined)
-  },
-  busyMs() {
-    const { system, user } = process.threadCpuUsage()
-    return (system + user) / 1000
-  }
-}
-
 /** The three formats of RFC 9110 section 5.6.7, of which the last one leaves out that it is GMT. */
 const httpDates = [
   /^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/,

@@ -11,7 +11,8 @@
  * longer the line the fewer are admitted, and all of them once it is short.
  */
 
-import type { Clock, Load } from '../clock.ts'
+import type { Clock } from '../clock.ts'
+import type { Load } from '../load.ts'
 
 export interface OverloadOptions {
   readonly clock: Clock

@@ -5,8 +5,8 @@
 
 import fc from 'fast-check'
 import t from 'tap'
-import type { Load } from '../../src/clock.ts'
 import { Overload } from '../../src/http/overload.ts'
+import type { Load } from '../../src/load.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { holds } from '../support/property.ts'
 

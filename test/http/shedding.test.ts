@@ -4,7 +4,7 @@
  */
 
 import t, { type Test } from 'tap'
-import { systemLoad } from '../../src/clock.ts'
+import { systemLoad } from '../../src/load.ts'
 import { checkProblem, read } from '../support/answers.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { type StackOptions, startStack, tokens } from '../support/stack.ts'

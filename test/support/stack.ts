@@ -5,8 +5,9 @@
 
 import type { Test } from 'tap'
 import { type Settings, type Simulator, startSimulator } from '../../simulator/upstream.ts'
-import { type Clock, type Load, systemClock } from '../../src/clock.ts'
+import { type Clock, systemClock } from '../../src/clock.ts'
 import { parseConfig, secretsOf } from '../../src/config.ts'
+import type { Load } from '../../src/load.ts'
 import { createLogger } from '../../src/observe/log.ts'
 import { noJournal } from '../../src/schedule/journal.ts'
 import { createService, type Service } from '../../src/service.ts'
