@@ -77,6 +77,7 @@ export async function createService(options: ServiceOptions): Promise<Service> {
   const { config, clock, logger, journal, load = systemLoad } = options
   const upstream = createUpstream({
     clock,
+    load,
     baseUrl: config.HELPCRUNCH_BASE_URL,
     apiKey: config.HELPCRUNCH_API_KEY,
     timeoutMs: config.UPSTREAM_TIMEOUT_SECONDS * 1000,

@@ -10,6 +10,7 @@ import zlib from 'node:zlib'
 import { errors, Pool } from 'undici'
 import type { Clock, Timer } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
+import type { Load } from '../load.ts'
 import type { Page } from '../page.ts'
 import type { Call } from '../ports.ts'
 import { decodePage, type Response } from './decode.ts'
@@ -22,9 +23,11 @@ import {
 } from './exchange.ts'
 import { Line, type LineOptions } from './line.ts'
 import { parseRetryAfter } from './retry-after.ts'
+import { Turns } from './turns.ts'
 
 export interface UpstreamOptions {
   readonly clock: Clock
+  readonly load: Pick<Load, 'afterInput'>
   readonly baseUrl: URL
   readonly apiKey: string
   readonly timeoutMs: number
@@ -50,13 +53,19 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     bodyTimeout: 0,
     connect: { timeout: options.timeoutMs }
   })
+  const site = { pool, turns: new Turns(options.load) }
   return {
-    attempt: call => attempt(pool, options, call),
+    attempt: call => attempt(site, options, call),
     close: () => pool.destroy()
   }
 }
 
-async function attempt(pool: Pool, options: UpstreamOptions, call: Call): Promise<Page> {
+interface Site {
+  readonly pool: Pool
+  readonly turns: Turns
+}
+
+async function attempt({ pool, turns }: Site, options: UpstreamOptions, call: Call): Promise<Page> {
   const giveUpAt = options.clock.now() + options.timeoutMs
   const exchange = new Exchange({
     maxBytes: options.maxBodyBytes,
@@ -68,6 +77,7 @@ async function attempt(pool: Pool, options: UpstreamOptions, call: Call): Promis
   try {
     pool.dispatch(requestOf(options, call), exchange)
     const response = await decodeContent(await exchange.response, options)
+    await turns.next()
     return decodePage(response, call)
   } catch (error) {
     throw error instanceof ServiceError ? error : failureOf(error as Error, exchange, options)

@@ -3,6 +3,7 @@
 import type { Test } from 'tap'
 import { systemClock } from '../../src/clock.ts'
 import { ServiceError } from '../../src/errors.ts'
+import { systemLoad } from '../../src/load.ts'
 import { createUpstream, type Upstream, type UpstreamOptions } from '../../src/upstream/client.ts'
 import { callTo } from './pages.ts'
 import { apiKey } from './stack.ts'
@@ -14,6 +15,7 @@ export const firstPage = callTo('/chats?offset=0&limit=100')
 export function upstreamTo(t: Test, url: string, options: Partial<UpstreamOptions> = {}): Upstream {
   const upstream = createUpstream({
     clock: systemClock,
+    load: systemLoad,
     baseUrl: new URL(url),
     apiKey,
     timeoutMs: 5000,
