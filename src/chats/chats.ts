@@ -264,9 +264,14 @@ function answer(pages: readonly Found[], rendering: Rendering, now: number): Lis
     rendering,
     ageMs: now - oldest.requestedAt,
     lifetimeMs: freshUntil - oldest.requestedAt,
-    status: combineCacheStatus(pages.map(page => page.status)),
+    status: combineCacheStatus(pages.map(page => statusAt(page, now))),
     ...(timing && { timing })
   }
+}
+
+/** The status of a page now: it was found before others were waited for. */
+function statusAt({ status, stored }: Found, now: number): CacheStatus {
+  return status.kind === 'hit' ? { ...status, ttlMs: stored.freshUntil - now } : status
 }
 
 function answerOf(

@@ -174,10 +174,26 @@ t.test('a joined answer is as old as its oldest page and as right as its newest'
 })
 
 t.test('a joined answer is a hit only if all of its pages are', async t => {
-  const hit = (ttlMs: number): Partial<Found> => ({ status: { kind: 'hit', ttlMs } })
-  t.same((await joined(hit(9000), hit(4000))).status, { kind: 'hit', ttlMs: 4000 })
-  t.same((await joined(hit(9000), {})).status, fetched)
-  t.same((await joined({}, hit(9000))).status, fetched)
+  const hit: Partial<Found> = { status: { kind: 'hit', ttlMs: 9000 } }
+  const both = await joined(hit, hit, [1000, 5000])
+  t.same(both.status, { kind: 'hit', ttlMs: both.lifetimeMs - 5000 })
+  t.same((await joined(hit, {})).status, fetched)
+  t.same((await joined({}, hit)).status, fetched)
+})
+
+t.test('a page that was fresh when others began to be waited for may be stale then', async t => {
+  const clock = new FakeClock()
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const fetch: Fetch = async call => {
+    if (call.offset > 0) await promise
+    const stored = storedAt(clock.now(), pageFor(call, chatTexts(200)), freshMs)
+    return { stored, status: { kind: 'hit', ttlMs: freshMs } }
+  }
+  const answer = chatsBehind(fetch, clock).list({ offset: 0, limit: 200 }, needOf())
+  await clock.advance(freshMs + 1500)
+  resolve()
+  const { ageMs, status } = await answer
+  t.same([ageMs, status], [freshMs + 1500, { kind: 'hit', ttlMs: -1500 }])
 })
 
 t.test('the times of an answer are the longest of its calls, if there were any', async t => {
@@ -220,7 +236,7 @@ const holding = (list: string[], stored: number) => {
   const source: PageSource = {
     again: () => undefined,
     find: call =>
-      call.offset < stored * pageSize ? found(call, { kind: 'hit', ttlMs: 1 }) : undefined,
+      call.offset < stored * pageSize ? found(call, { kind: 'hit', ttlMs: freshMs }) : undefined,
     fetch: async call => {
       asked.push(`fetch ${call.offset}`)
       return found(call, fetched)
@@ -234,7 +250,7 @@ t.test('what is stored whole is answered without asking for anything', async t =
   const { asked, chats } = holding(chatTexts(350), 4)
   const { body, status } = await chats.list({ offset: 50, limit: 300 }, needOf())
   t.ok(holdsChats(body, chatTexts(350).slice(50, 350)))
-  t.same([status, asked], [{ kind: 'hit', ttlMs: 1 }, []])
+  t.same([status, asked], [{ kind: 'hit', ttlMs: freshMs }, []])
 })
 
 t.test('who walks a list has its next page read ahead one step before, up to the end', async t => {
