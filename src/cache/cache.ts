@@ -94,7 +94,7 @@ export class Cache implements PageSource {
       ...{ call, isUnderWay, stored: known, freshness: known ? assess(known, now) : 'absent' },
       from: isServed ? 'store' : flight === 'none' ? 'call' : 'flight',
       isTooLate: !isServed && flight === 'too-late',
-      isRefreshed: isDue && !isUnderWay && !this.#reuse.isTooSoon(call, now),
+      isRefreshed: isDue && !isUnderWay && !this.#reuse.isTooSoon(usable, call, now),
       hasFallback: usable !== undefined
     }
   }
@@ -177,7 +177,7 @@ export class Cache implements PageSource {
   /** One refresh behind the answer. */
   #refreshBehind(call: Call, team: string, page: Stored<Page>): void {
     const now = this.#options.clock.now()
-    if (this.#flights.has(keyOf(call)) || this.#reuse.isTooSoon(call, now)) return
+    if (this.#flights.has(keyOf(call)) || this.#reuse.isTooSoon(page, call, now)) return
     this.#reuse.noteRefetch(call, now)
     this.#launchUnasked(call, {
       team,

@@ -21,7 +21,7 @@ export interface ReuseOptions {
 /** A request's own wishes force at most one call per page in this time. */
 const forceEveryMs = 5000
 
-/** However often a page is made stale or a refresh of it fails: not again at once. */
+/** The least of that while. */
 export const refreshEveryMs = 2000
 
 /** In this last part of its period, a page that is read is refreshed ahead. */
@@ -70,14 +70,14 @@ export class Reuse {
         return (
           conditions?.maxStaleMs !== undefined ||
           !this.isOld(page, now) ||
-          this.isTooSoon(call, now) ||
+          this.isTooSoon(page, call, now) ||
           !idle.hasSlot(need.team, 'refresh')
         )
       default:
         // Who comes while it is being fetched again waits for that.
         return (
           conditions?.maxStaleMs !== undefined ||
-          (this.isTooSoon(call, now) && !isUnderWay(keyOf(call)))
+          (this.isTooSoon(page, call, now) && !isUnderWay(keyOf(call)))
         )
     }
   }
@@ -99,9 +99,15 @@ export class Reuse {
     return refreshAt - (isAhead ? aheadPart * periodMs : 0)
   }
 
-  /** A page is fetched again at most once in a while, which grows as the budget shrinks. */
-  isTooSoon(call: Call, now: number): boolean {
+  /**
+   * A page is fetched again at most once in a while, which grows as the budget shrinks: however
+   * often it is made stale or a try fails, but not where it has simply lived for as long as any may.
+   */
+  isTooSoon({ requestedAt }: Stored<Page>, call: Call, now: number): boolean {
     const { idle, lifetimes } = this.#options
+    const ageMs = now - requestedAt
+    const wasTriedSince = this.#refetched.within(keyOf(call), now, ageMs)
+    if (ageMs >= lifetimes.freshMs && !wasTriedSince) return false
     const left = Math.max(1 - idle.pressure(), Number.EPSILON)
     const everyMs = Math.min(refreshEveryMs / left, Math.max(lifetimes.freshMs, refreshEveryMs))
     return this.#refetched.within(keyOf(call), now, everyMs)

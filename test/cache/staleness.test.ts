@@ -5,6 +5,7 @@
 
 import t from 'tap'
 import { Cache } from '../../src/cache/cache.ts'
+import type { Lifetimes } from '../../src/cache/freshness.ts'
 import { formatCacheStatus } from '../../src/cache-status.ts'
 import { type ErrorCode, ServiceError } from '../../src/errors.ts'
 import type { Page } from '../../src/page.ts'
@@ -29,7 +30,7 @@ interface House {
 }
 
 /** A cache that holds `old`, stored now, before an upstream that will answer `young`. */
-async function house(): Promise<House> {
+async function house(given: Partial<Lifetimes> = {}): Promise<House> {
   const clock = new FakeClock()
   const calls: House['calls'] = []
   const fate: House['fate'] = { answer: old, idle: false }
@@ -39,7 +40,7 @@ async function house(): Promise<House> {
     return { page: fate.answer, timing }
   }
   const cache = new Cache({
-    ...{ clock, lifetimes, send, store: roomyShelf<Stored<Page>>() },
+    ...{ clock, lifetimes: { ...lifetimes, ...given }, send, store: roomyShelf<Stored<Page>>() },
     ...{
       random: () => 0,
       idle: { hasSlot: () => fate.idle, pressure: () => 0 },
@@ -156,6 +157,26 @@ t.test('a refresh that fails is not tried again at once', async t => {
   await ask()
   await settled()
   t.equal(calls.length, 2)
+})
+
+t.test('a page that lives for less than that is fetched again each time it has lived', async t => {
+  const { ask, cache, calls, clock, fate } = await house({
+    ...{ freshMs: 100, staleWhileRevalidateMs: 0 }
+  })
+  for (let life = 1; life <= 5; life++) {
+    await clock.advance(100)
+    t.match(await ask(), { status: /^fwd=stale/ })
+    t.match(await ask(), { status: /^hit; ttl=0/ })
+    t.equal(calls.length, life)
+  }
+  await clock.advance(50)
+  cache.invalidate(['tag'])
+  await clock.advance(1)
+  t.match(await ask(), { status: /^hit; ttl=-/ }, 'unlike one that was made stale before')
+  fate.answer = trouble('upstream_error')
+  await clock.advance(50)
+  for (let reader = 0; reader < 5; reader++) await ask()
+  t.equal(calls.length, 6, 'and a try that fails is not made again at once')
 })
 
 t.test('nobody gets old chats while the budget idles', async t => {
