@@ -21,7 +21,7 @@ export interface ReuseOptions {
 /** A request's own wishes force at most one call per page in this time. */
 const forceEveryMs = 5000
 
-/** The least of that while. */
+/** However often a page is made stale or a try for it fails: not again at once. */
 export const refreshEveryMs = 2000
 
 /** In this last part of its period, a page that is read is refreshed ahead. */
@@ -101,7 +101,7 @@ export class Reuse {
 
   /**
    * A page is fetched again at most once in a while, which grows as the budget shrinks: however
-   * often it is made stale or a try fails, but not where it has simply lived for as long as any may.
+   * often it is made stale or a try fails, but not where it has simply lived its whole lifetime.
    */
   isTooSoon({ requestedAt }: Stored<Page>, call: Call, now: number): boolean {
     const { idle, lifetimes } = this.#options
