@@ -97,7 +97,8 @@ t.test(
         [cells['customer.name'], name]
       ] as const) {
         // UTF-8 has no lone surrogates.
-        assert.equal(cell.replace(/^'(?=[=+\-@\t\r\n])/, ''), wanted.toWellFormed())
+        const sent = wanted.toWellFormed()
+        assert(cell === sent || (cell === `'${sent}` && /^[=+\-@\t\r\n]/.test(sent)), cell)
         assert(!/^[=+\-@\t\r\n]/.test(cell) || /^-?\d+(\.\d+)?$/.test(cell))
       }
     })
