@@ -139,10 +139,10 @@ export class Chats {
     for (let tries = 0; ; tries++) {
       const seam = seamIn(window, storedOf(pages))
       if (!seam) return pages
-      if (tries > pages.length) throw neverWhole()
       const at = seam.kind === 'short' ? seam.at : olderSide(storedOf(pages), seam)
       const ageMs = this.#clock.now() - pages[at]!.stored.storedAt
       if (seam.kind === 'disagree' && (tries > 0 || ageMs < youngMs)) return marked(pages)
+      if (tries > pages.length) throw neverWhole()
       try {
         pages = await this.#withMissing(window, need, await this.#replaced(window, need, pages, at))
       } catch (error) {

@@ -75,6 +75,32 @@ t.test('a page that lacks chats by the newest total is fetched again, however yo
   t.ok(holdsChats(body, list))
 })
 
+const at = (when: number, total: number) => ({ when, total })
+
+t.test('a list that kept changing until nothing was missing any more is answered', async t => {
+  const clock = new FakeClock()
+  // The second page is fetched twice, first by a call that was answered before the first page's.
+  const kept = new Map([
+    ['/chats?offset=0&limit=100', [at(0, 101), at(3000, 101)]],
+    ['/chats?offset=100&limit=100', [at(1, 100), at(2999, 100), at(3001, 100)]]
+  ])
+  const fetch: Fetch = async call => {
+    const pages = kept.get(call.target)!
+    const [{ total, when }] = pages as [{ total: number; when: number }]
+    if (pages.length > 1) pages.shift()
+    const stored = storedAt(when, pageFor(call, chatTexts(total)))
+    return { stored, status: { kind: 'hit', ttlMs: 1000 } }
+  }
+  clock.stall(3002)
+  const { body, status, total } = await chatsBehind(fetch, clock).list(
+    { offset: 20, limit: 200 },
+    needOf()
+  )
+  t.equal(total, 100)
+  t.ok(holdsChats(body, chatTexts(100).slice(20)))
+  t.match(status, { detail: 'seam' })
+})
+
 t.test('whatever a list does between its pages, an answer is never short of its total', async t => {
   const change = fc.record({
     length: fc.integer({ min: 0, max: 420 }),
