@@ -15,6 +15,8 @@ interface Loss {
   readonly from: number
   readonly to: number
   readonly ms: number
+  /** Nothing went on in some process; else somebody waited for a processor now and then. */
+  readonly isStall: boolean
 }
 
 export class Pressure {
@@ -23,7 +25,6 @@ export class Pressure {
   #lastTurn = systemClock.now()
   #lastTotalMs = waitedForProcessorMs()
   #lastLook = systemClock.now()
-  #longestMs = 0
   #pressedMs = 0
   #timer: NodeJS.Timeout | undefined
 
@@ -44,8 +45,7 @@ export class Pressure {
   note(late: number): void {
     if (late < lateMs) return
     const to = systemClock.now()
-    this.#losses.push({ from: to - late, to, ms: late })
-    this.#longestMs = Math.max(this.#longestMs, late)
+    this.#losses.push({ from: to - late, to, ms: late, isStall: true })
     if (late >= stallMs) this.#onStall(to - late, to)
   }
 
@@ -61,9 +61,16 @@ export class Pressure {
     return lost
   }
 
+  /** The longest that nothing went on in one of our own processes, since then. */
+  longestStallMs(from: number): number {
+    const stalls = this.#losses.filter(({ isStall, to }) => isStall && to >= from)
+    return Math.max(0, ...stalls.map(({ ms }) => ms))
+  }
+
   get figures() {
     const part = this.#pressedMs / Math.max(this.#lastLook - this.#startedAt, 1)
-    return { longestStallMs: Math.round(this.#longestMs), processorWantedPercent: 100 * part }
+    const longestStallMs = Math.round(this.longestStallMs(Number.NEGATIVE_INFINITY))
+    return { longestStallMs, processorWantedPercent: 100 * part }
   }
 
   readonly #startedAt = systemClock.now()
@@ -75,7 +82,7 @@ export class Pressure {
     if (now - this.#lastLook < 1000) return
     const totalMs = waitedForProcessorMs()
     const ms = totalMs - this.#lastTotalMs
-    if (ms > 0) this.#losses.push({ from: this.#lastLook, to: now, ms })
+    if (ms > 0) this.#losses.push({ from: this.#lastLook, to: now, ms, isStall: false })
     this.#pressedMs += ms
     this.#lastTotalMs = totalMs
     this.#lastLook = now

@@ -10,6 +10,7 @@ import { RedisServer } from '../test/support/redis.ts'
 import { libfaketime, WallClock } from '../test/support/wall-clock.ts'
 import { environment } from './conditions.ts'
 import { Instance } from './instance.ts'
+import { StoreProbe } from './store-probe.ts'
 import { type Pulse, Upstream } from './upstream.ts'
 
 export type SiteName = 'alone' | 'replicas'
@@ -25,6 +26,7 @@ export interface Site {
   readonly instances: readonly Instance[]
   /** What replicas share. */
   readonly store: RedisServer | undefined
+  readonly storeProbe: StoreProbe | undefined
   /** Of the first instance; undefined where there is no libfaketime. */
   readonly clock: WallClock | undefined
   end(): Promise<void>
@@ -62,12 +64,14 @@ export async function openSite(
     })
   })
   await Promise.all(instances.map(instance => instance.start()))
+  const storeProbe = store && new StoreProbe(store.url)
   const end = async () => {
+    storeProbe?.end()
     await Promise.all(instances.map(instance => instance.end()))
     await upstream.end()
     await store?.end()
   }
-  return { name, upstream, instances, store, clock, end }
+  return { name, upstream, instances, store, storeProbe, clock, end }
 }
 
 async function openStore(): Promise<RedisServer> {

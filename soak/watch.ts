@@ -1,9 +1,11 @@
 /**
  * A look at every instance once a second: whether it is there, how large it is, what its own audit
- * says of the law, and whether it waited in vain for a store that nobody troubled.
+ * says of the law, and whether it waited in vain for a store that nobody troubled and that answered
+ * the soak itself in time.
  */
 
 import { systemClock } from '../src/clock.ts'
+import { storeTimeoutMs } from '../src/shared-store.ts'
 import type { Chronicle } from './chronicle.ts'
 import { limit } from './conditions.ts'
 import type { Instance } from './instance.ts'
@@ -11,12 +13,13 @@ import { type Levels, levelsOf, unevenness } from './levels.ts'
 import { doubtMs } from './outside-troubles.ts'
 import type { Pressure } from './pressure.ts'
 import type { Site } from './site.ts'
+import type { StoreProbe } from './store-probe.ts'
 
 /** What is watched, by what else it is judged, and who is told. */
 export interface WatchOptions {
   readonly site: Site
   readonly chronicle: Chronicle
-  readonly pressure: Pick<Pressure, 'lostMs'>
+  readonly pressure: Pick<Pressure, 'longestStallMs' | 'lostMs'>
   readonly tell: (line: string) => void
   readonly onBroken: (what: string) => void
 }
@@ -28,6 +31,8 @@ const heapEvery = 5
 const lookBackMs = 4000
 /** Of the time, somebody waited for a processor. */
 const busyPart = 0.5
+/** Who waits in vain for so long at one moment may wait for as long as a replica does at another. */
+const lateMs = storeTimeoutMs / 2
 
 export class Watch {
   readonly #options: WatchOptions
@@ -61,10 +66,11 @@ export class Watch {
     void instance.mostInAnyWindow().then((most = 0) => {
       if (most > limit) onBroken(`${instance.name} counts ${most} calls in a window itself`)
     })
-    if (site.store && instance.lostStore()) this.#excuseLoss(instance)
+    const { storeProbe } = site
+    if (storeProbe && instance.lostStore()) this.#excuseLoss(instance, storeProbe)
   }
 
-  #excuseLoss({ name }: Instance): void {
+  #excuseLoss({ name }: Instance, storeProbe: StoreProbe): void {
     const { chronicle, onBroken, pressure, tell } = this.#options
     const now = systemClock.now()
     const span = { from: now - lookBackMs, to: now }
@@ -72,13 +78,17 @@ export class Watch {
       chronicle.incidents.some(incident => wouldDelayStore(incident.name) && meets(incident, span))
     )
       return
-    if (pressure.lostMs(span.from, now) < busyPart * lookBackMs) {
-      onBroken(`${name} lost a store that nobody troubled`)
+    // Between a replica and the store there is a process of ours.
+    const storeMs = Math.max(storeProbe.longestMs(span.from), pressure.longestStallMs(span.from))
+    const isBusy = pressure.lostMs(span.from, now) >= busyPart * lookBackMs
+    const answered = `answered the soak within ${storeMs.toFixed()} ms`
+    if (!isBusy && storeMs < lateMs) {
+      onBroken(`${name} lost a store that nobody troubled and that ${answered}`)
       return
     }
-    const detail = `${name} lost the store: this machine was too busy`
+    const detail = `${name} lost the store: ${isBusy ? 'this machine was too busy' : `it ${answered}`}`
     tell(detail)
-    const incident = { name: 'the machine was too busy for the store', detail, from: span.from }
+    const incident = { name: 'the store was late for everybody', detail, from: span.from }
     chronicle.begin({
       ...{ ...incident, instance: undefined, effects: ['budget_exhausted'], lastsMs: doubtMs }
     })(now)

@@ -23,4 +23,6 @@ t.test('a long stall is told, and a short delay is ordinary', async t => {
   pressure.note(600)
   t.same(stalls, [600])
   t.equal(pressure.figures.longestStallMs, 600)
+  t.ok(Math.abs(pressure.longestStallMs(systemClock.now() - 100) - 600) < 5)
+  t.equal(pressure.longestStallMs(systemClock.now() + 100), 0)
 })
