@@ -131,7 +131,8 @@ const garbage: Readonly<Record<string, (server: RedisServer, key: string) => Pro
     const half = await server.ask('GETRANGE', key, '0', String(length >> 1))
     return server.ask('SET', key, String(half))
   },
-  'one byte that is not ours': (server, key) => server.ask('SETRANGE', key, '200', '~'),
+  // Of one byte, one page in 256 has it there already.
+  'a few bytes that are not ours': (server, key) => server.ask('SETRANGE', key, '200', '~~~~~~~~'),
   'text of another program': (server, key) => server.ask('SET', key, '{"data":[],"meta":{}}'),
   'a page of the next version': (server, key) => server.ask('SETRANGE', key, '0', 'hcp2'),
   nothing: (server, key) => server.ask('SET', key, ''),
