@@ -44,7 +44,7 @@ class Waiter<Result> {
 export class Flight<Result> implements Need {
   readonly key: string
   readonly team: string
-  readonly priority: Need['priority']
+  #priority: Need['priority']
   /** Mostly one, for which a set would be four times as large. */
   #waiters: Waiter<Result>[] = []
   readonly signal = new Cancellation()
@@ -62,9 +62,13 @@ export class Flight<Result> implements Need {
   constructor(key: string, first: Need, ground: Ground<Result>) {
     this.key = key
     this.team = first.team
-    this.priority = first.priority
+    this.#priority = first.priority
     this.#deadline = first.deadline
     this.#ground = ground
+  }
+
+  get priority(): Need['priority'] {
+    return this.#priority
   }
 
   get teams(): readonly string[] | undefined {
@@ -122,6 +126,8 @@ export class Flight<Result> implements Need {
     if (need.deadline !== known) this.#watch(Math.min(known, need.deadline))
     this.#welcome(need.team)
     this.#refuseHasty([waiter])
+    // While it stands in line its class is its place; if a call has to be repeated, it is for them.
+    if (!this.isUnsent && need.priority === 'interactive') this.#priority = need.priority
     return settled.promise
   }
 

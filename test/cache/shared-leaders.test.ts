@@ -153,6 +153,32 @@ t.test('a call that is repeated is not waited for by whose time is over, anywher
   t.equal(services.arrived.length, 2)
 })
 
+t.test('who boards a refresh that others make does not fail with it', async t => {
+  const env = { CACHE_FRESH_SECONDS: '5', CACHE_STALE_WHILE_REVALIDATE_SECONDS: '3' }
+  const { clock, replicas, services } = await startVirtualServices(t, { env })
+  const [leader, other] = replicas as Trio
+  const paused = new ServiceError('upstream_rate_limited', 'paused', {
+    ...{ contact: 'answered', upstreamStatus: 429, retryAfterMs: 7000 }
+  })
+  services.fate = call =>
+    services.arrived.length === 2 ? services.failed(paused, 1500) : services.answered(call, 300)
+  leader.ask()
+  await clock.advance(1000)
+  other.ask()
+  await clock.advance(5000)
+  // Both are answered at once, and refresh it behind.
+  leader.ask()
+  await clock.advance(sentMs)
+  other.ask()
+  await clock.advance(sentMs)
+  const early = other.ask({ conditions: { noCache: true } })
+  await clock.advance(900)
+  const late = leader.ask({ conditions: { noCache: true } })
+  await clock.advance(20_000)
+  t.same([early.code, late.code], ['ok', 'ok'])
+  t.ok(services.arrived.length <= 3)
+})
+
 t.test('without a slot a follower is refused at its deadline, with an estimate', async t => {
   const { clock, replicas, services } = await startVirtualServices(t, { limit: 1 })
   const [leader, other] = replicas as Trio

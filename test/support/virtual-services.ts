@@ -8,7 +8,7 @@ import { SharedCache } from '../../src/cache/shared-cache.ts'
 import { parseConfig } from '../../src/config.ts'
 import { ServiceError } from '../../src/errors.ts'
 import type { Page } from '../../src/page.ts'
-import type { Call } from '../../src/ports.ts'
+import type { Call, Conditions } from '../../src/ports.ts'
 import { noJournal } from '../../src/schedule/journal.ts'
 import { SharedBudget } from '../../src/schedule/replicas/shared-budget.ts'
 import { joinRooms } from '../../src/service.ts'
@@ -42,7 +42,13 @@ export interface VirtualReplica {
   readonly store: VirtualStore
   readonly budget: SharedBudget
   /** Asks for the first chats of a page. */
-  ask(about?: { readonly page?: number; readonly waitMs?: number }): Outcome
+  ask(about?: Asking): Outcome
+}
+
+interface Asking {
+  readonly page?: number
+  readonly waitMs?: number
+  readonly conditions?: Conditions
 }
 
 const texts = chatTexts(1000)
@@ -58,7 +64,15 @@ export class VirtualServices {
   /** What becomes of a call. */
   fate: (call: Call) => Promise<Page> = call => this.answered(call, 300)
 
-  constructor(clock: FakeClock, server: VirtualServer, limit: number) {
+  readonly #env: Readonly<Record<string, string>>
+
+  constructor(
+    clock: FakeClock,
+    server: VirtualServer,
+    limit: number,
+    env: Readonly<Record<string, string>> = {}
+  ) {
+    this.#env = env
     this.clock = clock
     this.server = server
     this.#limit = limit
@@ -81,7 +95,8 @@ export class VirtualServices {
       UPSTREAM_WINDOW_SECONDS: String(windowMs / 1000),
       UPSTREAM_TIMEOUT_SECONDS: String(timeoutMs / 1000),
       CACHE_READ_AHEAD: 'false',
-      CACHE_REFRESH_AHEAD: 'false'
+      CACHE_REFRESH_AHEAD: 'false',
+      ...this.#env
     })
     const store = new VirtualStore({ server: this.server, clock, delayMs: () => 0.2 })
     const memory = { epoch: '', share: 0 }
@@ -102,14 +117,14 @@ export class VirtualServices {
       }
     })
     shared.start(rooms.makeStale)
-    const ask: VirtualReplica['ask'] = ({ page = 0, waitMs = 8000 } = {}) => {
+    const ask: VirtualReplica['ask'] = ({ conditions, page = 0, waitMs = 8000 } = {}) => {
       const askedAt = this.clock.now()
       const outcome: Outcome = { replica: name, askedAt, deadline: askedAt + waitMs }
       this.outcomes.push(outcome)
       const note = (code: string, retryAfterMs?: number) =>
         Object.assign(outcome, { at: this.clock.now(), code, retryAfterMs })
       const window = windowOf({ offset: 100 * page, limit: 10 })
-      const need = needOf({ deadline: outcome.deadline })
+      const need = needOf({ deadline: outcome.deadline, ...(conditions && { conditions }) })
       Promise.resolve(rooms.chats.list(window, need, () => note('ok'))).catch(error =>
         note(error instanceof ServiceError ? error.code : String(error), error.retryAfterMs)
       )
@@ -120,9 +135,9 @@ export class VirtualServices {
 }
 
 /** That many replicas that have joined. */
-export async function startVirtualServices(t: Test, { count = 3, limit = 120 } = {}) {
+export async function startVirtualServices(t: Test, { count = 3, limit = 120, env = {} } = {}) {
   const clock = new FakeClock()
-  const services = new VirtualServices(clock, (await virtualServers(t, clock))(), limit)
+  const services = new VirtualServices(clock, (await virtualServers(t, clock))(), limit, env)
   const replicas = Array.from({ length: count }, (_, index) => services.start(`r${index}`))
   await clock.advance(2000)
   return { services, replicas, clock }
