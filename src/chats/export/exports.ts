@@ -13,7 +13,6 @@ import { type BulkSupply, callsFor, callsLeft, durationMs } from './plan.ts'
 import { type ExportQuery, placeOf } from './query.ts'
 import { Reading } from './reading.ts'
 import { type Cursor, SharedWalk } from './shared-walk.ts'
-import type { Batch } from './walk.ts'
 
 export interface ExportsOptions {
   readonly clock: Clock
@@ -136,7 +135,6 @@ interface ExportOptions {
 export class Export {
   readonly #options: ExportOptions
   readonly #startedAt: number
-  #first: Promise<Batch | undefined> | undefined
   #given = 0
   #closed: { readonly reason: unknown } | undefined
 
@@ -153,10 +151,9 @@ export class Export {
     return this.#options.cursor.walk
   }
 
-  /** Reads the first chats, and keeps them for `next`. */
-  async begin(): Promise<void> {
-    this.#first = this.walk.take(this.#options.cursor)
-    await this.#first
+  /** Has the first chats read, and none after them: perhaps only the plan is wanted. */
+  begin(): Promise<void> {
+    return this.walk.reach(this.#options.cursor)
   }
 
   get plan(): Plan {
@@ -173,8 +170,7 @@ export class Export {
    */
   async next(): Promise<readonly Buffer[] | undefined> {
     if (this.#closed) throw this.#closed.reason
-    const batch = await (this.#first ?? this.walk.take(this.#options.cursor))
-    this.#first = undefined
+    const batch = await this.walk.take(this.#options.cursor)
     this.#given += batch?.chats.length ?? 0
     return batch?.chats
   }

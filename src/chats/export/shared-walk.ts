@@ -101,16 +101,21 @@ export class SharedWalk {
     if (!this.#hasEnded) this.#stopped.abort(reason)
   }
 
-  /**
-   * The next batch for a reader of this walk; undefined at the end. While it is used, the one after
-   * it is read.
-   */
-  async take(cursor: Cursor): Promise<Batch | undefined> {
+  /** Resolves when there is a batch for this reader, or none will come. */
+  async reach(cursor: Cursor): Promise<void> {
     while (cursor.taken === this.#front && !this.#hasEnded) {
       const reading = this.#readOn()
       if (this.#startedAt !== undefined && !this.#failure) this.#ahead.hurry()
       await reading
     }
+  }
+
+  /**
+   * The next batch for a reader of this walk; undefined at the end. While it is used, the one after
+   * it is read.
+   */
+  async take(cursor: Cursor): Promise<Batch | undefined> {
+    await this.reach(cursor)
     const batch = this.#kept[cursor.taken - this.#dropped]
     if (!batch) return undefined
     cursor.taken++
