@@ -29,6 +29,6 @@ async function completed(call: Call, first: Reply, further: Promise<Reply>): Pro
 }
 
 function tooShort(): ServiceError {
-  const detail = 'HelpCrunch sent fewer chats than the total says there are, twice.'
+  const detail = 'HelpCrunch sent fewer items than the total says there are, twice.'
   return new ServiceError('upstream_invalid_response', detail, { contact: 'answered' })
 }
