@@ -70,6 +70,20 @@ export interface Conditions {
   readonly notBefore?: number
 }
 
+/** Whether a stored response is what the request asked for (RFC 9111 section 5.2.1). */
+export function satisfies(
+  { freshUntil, requestedAt, storedAt }: Stored<unknown>,
+  { maxAgeMs, maxStaleMs, minFreshMs, noCache, notBefore }: Conditions,
+  now: number
+): boolean {
+  if (noCache || storedAt < (notBefore ?? -Infinity)) return false
+  if (maxAgeMs !== undefined && now - requestedAt > maxAgeMs) return false
+  // Who says how old does not want it stale, unless that is said as well (section 5.2.1.1).
+  if (maxAgeMs !== undefined && maxStaleMs === undefined && now >= freshUntil) return false
+  if (minFreshMs !== undefined && freshUntil - now < minFreshMs) return false
+  return maxStaleMs === undefined || now - freshUntil <= maxStaleMs
+}
+
 /** Something the upstream holds and hands out in parts; a single chat is a list of its own kind. */
 export interface List {
   readonly of: 'chats' | 'chat' | 'messages' | 'search'

@@ -6,8 +6,7 @@
 import type { CacheStatus, ForwardReason } from '../cache-status.ts'
 import { ServiceError } from '../errors.ts'
 import type { Page } from '../page.ts'
-import type { Conditions, Found, Stored, Timing } from '../ports.ts'
-import { satisfies } from './freshness.ts'
+import { type Conditions, type Found, type Stored, satisfies, type Timing } from '../ports.ts'
 
 /** What a flight brought, and whether there was room for it. */
 export interface Landed {

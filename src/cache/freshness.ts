@@ -5,7 +5,7 @@
  * may be as old as that (section 4.2.3, `response_delay`).
  */
 
-import type { Conditions, Freshness, Need, Stored } from '../ports.ts'
+import type { Freshness, Need, Stored } from '../ports.ts'
 
 export interface Lifetimes {
   readonly freshMs: number
@@ -99,18 +99,4 @@ export function usableOf<Value>(
 ): Stored<Value> | undefined {
   if (!known || assess(known, now) === 'expired') return undefined
   return known.storedAt >= (conditions?.notBefore ?? -Infinity) ? known : undefined
-}
-
-/** Whether a stored response is what the request asked for (RFC 9111 section 5.2.1). */
-export function satisfies(
-  { freshUntil, requestedAt, storedAt }: Stored<unknown>,
-  { maxAgeMs, maxStaleMs, minFreshMs, noCache, notBefore }: Conditions,
-  now: number
-): boolean {
-  if (noCache || storedAt < (notBefore ?? -Infinity)) return false
-  if (maxAgeMs !== undefined && now - requestedAt > maxAgeMs) return false
-  // Who says how old does not want it stale, unless that is said as well (section 5.2.1.1).
-  if (maxAgeMs !== undefined && maxStaleMs === undefined && now >= freshUntil) return false
-  if (minFreshMs !== undefined && freshUntil - now < minFreshMs) return false
-  return maxStaleMs === undefined || now - freshUntil <= maxStaleMs
 }

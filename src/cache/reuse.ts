@@ -5,9 +5,9 @@
  */
 
 import type { Page } from '../page.ts'
-import { type Call, keyOf, type Need, type Stored } from '../ports.ts'
+import { type Call, keyOf, type Need, type Stored, satisfies } from '../ports.ts'
 import type { Foresight, Idle } from './foresight.ts'
-import { assess, type Lifetimes, satisfies } from './freshness.ts'
+import { assess, type Lifetimes } from './freshness.ts'
 import { Recently } from './recently.ts'
 
 export interface ReuseOptions {

@@ -10,7 +10,16 @@ import type { Clock } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
 import { keep } from '../kept-bytes.ts'
 import { Page } from '../page.ts'
-import type { Found, Look, Need, PageSource, Shelf, Stored, Timing } from '../ports.ts'
+import {
+  type Found,
+  type Look,
+  type Need,
+  type PageSource,
+  type Shelf,
+  type Stored,
+  satisfies,
+  type Timing
+} from '../ports.ts'
 import type { Window } from './lists.ts'
 import { prospectOf, type WindowProspect } from './prospect.ts'
 import type { Rendering } from './rendering.ts'
@@ -205,10 +214,11 @@ export class Chats {
 
   /** A window that starts at or past a total that is still fresh needs no call to be empty. */
   #beyondTheEnd(window: Window, { conditions, team }: Need): Found | undefined {
-    if (conditions || window.offset === 0) return undefined
+    if (window.offset === 0) return undefined
     const end = this.#end(window, team)
     const now = this.#clock.now()
     if (!end || window.offset < end.value.total || now >= end.freshUntil) return undefined
+    if (conditions && !satisfies(end, conditions, now)) return undefined
     return { stored: end, status: { kind: 'hit', ttlMs: end.freshUntil - now } }
   }
 

@@ -7,7 +7,7 @@ import type { CacheStatus } from '../../src/cache-status.ts'
 import type { ListQuery } from '../../src/chats/query.ts'
 import { pageSize } from '../../src/chats/windows.ts'
 import { ServiceError } from '../../src/errors.ts'
-import type { Call, Found, Need, PageSource } from '../../src/ports.ts'
+import type { Call, Conditions, Found, Need, PageSource } from '../../src/ports.ts'
 import { chatsBehind, type Fetch } from '../support/chats.ts'
 import { FakeClock, settled } from '../support/fake-clock.ts'
 import { needOf } from '../support/needs.ts'
@@ -110,6 +110,25 @@ t.test('beyond a total that is fresh, an answer is empty and costs no call', asy
   await clock.advance(freshMs)
   await chats.list({ offset: 9999, limit: 10 }, needOf())
   t.equal(calls.length, 3, 'and an old total is not trusted')
+})
+
+t.test('so it is for whoever says how old it may be, unless that one is too old', async t => {
+  const { chats, calls, clock } = chatsOn(chatTexts(435))
+  await chats.list({ offset: 400, limit: 10 }, needOf())
+  await clock.advance(10_000)
+  const costs = async (conditions: Conditions) => {
+    const before = calls.length
+    await chats.list({ offset: 500, limit: 10 }, needOf({ conditions }))
+    return calls.length - before
+  }
+  t.equal(await costs({ onlyIfCached: true }), 0)
+  t.equal(await costs({ maxAgeMs: 11_000 }), 0)
+  t.equal(await costs({ maxStaleMs: Number.POSITIVE_INFINITY }), 0)
+  t.equal(await costs({ minFreshMs: 19_000 }), 0)
+  t.equal(await costs({ minFreshMs: 21_000 }), 1)
+  await clock.advance(10_000)
+  t.equal(await costs({ maxAgeMs: 9000 }), 1)
+  t.equal(await costs({ noCache: true }), 1)
 })
 
 t.test('beyond a total that nobody knows, one call finds it out', async t => {
