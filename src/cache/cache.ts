@@ -167,6 +167,7 @@ export class Cache implements PageSource {
     const { noCache, ...conditions } = need.conditions ?? {}
     const now = this.#options.clock.now()
     if (this.#reuse.isOld(page, now)) return false
+    if (need.conditions && this.#reuse.wasForced(call, need, now)) return true
     // What was fetched after the request came is as new as a call of its own would bring.
     const notBefore = noCache ? Math.max(since, conditions.notBefore ?? since) : undefined
     const wishes = { ...conditions, ...(notBefore !== undefined && { notBefore }) }

@@ -60,8 +60,7 @@ export class Reuse {
     const { conditions } = need
     if (conditions && !satisfies(page, conditions, now)) {
       // A call that is under way is worth waiting for, and costs no further one.
-      const isForced = this.#refetched.within(keyOf(call), now, forceEveryMs)
-      return conditions.notBefore === undefined && isForced && !isUnderWay(keyOf(call))
+      return this.wasForced(call, need, now) && !isUnderWay(keyOf(call))
     }
     switch (assess(page, now)) {
       case 'fresh':
@@ -80,6 +79,12 @@ export class Reuse {
           (this.isTooSoon(page, call, now) && !isUnderWay(keyOf(call)))
         )
     }
+  }
+
+  /** Whether wishes have had their call of this while, here or on another replica. */
+  wasForced(call: Call, { conditions }: Need, now: number): boolean {
+    const isRepair = conditions?.notBefore !== undefined
+    return !isRepair && this.#refetched.within(keyOf(call), now, forceEveryMs)
   }
 
   /** Nobody should get chats as old as this while the budget idles. */

@@ -125,6 +125,23 @@ t.test('a wish for a newer page is not met by an older one of others', async t =
   t.equal(calls, 1)
 })
 
+t.test('a wish for a newer page forces one call in a while, and not one on each', async t => {
+  const target = cold()
+  const key = await sharing(() => ask(first, target))
+  await ask(second, target)
+  const head = () => server.ask('GETRANGE', key, '0', '40')
+  const before = await head()
+  const calls = await callsOf(async () => {
+    await ask(first, target, { headers: { 'cache-control': 'no-cache' } })
+    await untilTrue(async () => (await head()) !== before)
+    for (const wish of ['no-cache', 'max-age=0']) {
+      const anew = await ask(second, target, { headers: { 'cache-control': wish } })
+      t.match(anew.cache, /hit/, wish)
+    }
+  })
+  t.equal(calls, 1)
+})
+
 const garbage: Readonly<Record<string, (server: RedisServer, key: string) => Promise<unknown>>> = {
   'half a page': async (server, key) => {
     const length = Number(await server.ask('STRLEN', key))
