@@ -18,11 +18,12 @@ import {
   type PageProspect,
   type PageSource,
   type Send,
-  type Stored
+  type Stored,
+  satisfies
 } from '../ports.ts'
 import { Flights } from './flights.ts'
 import type { Idle } from './foresight.ts'
-import { forwarded, hit, type Landed, reasonOf, storedOnly } from './found.ts'
+import { forwarded, hit, type Landed, notCached, reasonOf } from './found.ts'
 import { assess, invalidated, usableOf } from './freshness.ts'
 import { Reuse, refreshEveryMs } from './reuse.ts'
 import type { SharedCache } from './shared-cache.ts'
@@ -33,7 +34,7 @@ export interface CacheOptions extends StoredPagesOptions {
   readonly send: Send
   readonly idle: Idle
   /** What other replicas have; undefined if this is the only one. */
-  readonly shared?: Pick<SharedCache, 'fly'> | undefined
+  readonly shared?: Pick<SharedCache, 'fly' | 'peek'> | undefined
 }
 
 export class Cache implements PageSource {
@@ -51,8 +52,8 @@ export class Cache implements PageSource {
 
   find(call: Call, need: Need): Found | undefined {
     const now = this.#options.clock.now()
+    if (need.conditions?.onlyIfCached) return this.#stored(call, need)
     const usable = usableOf(this.#pages.lookup(call, need.team), need, now)
-    if (need.conditions?.onlyIfCached) return storedOnly(usable, need.conditions, now)
     if (!usable || !this.#reuse.mayServe(usable, call, need, now)) return undefined
     return this.#read(usable, call, need, now)
   }
@@ -62,6 +63,23 @@ export class Cache implements PageSource {
     const page = this.#pages.lookup(call, need.team)
     const isSame = page?.version === version && now < page.freshUntil
     return isSame ? this.#read(page, call, need, now) : undefined
+  }
+
+  /** What is here and as wished: no call is made for it, not even behind the answer. */
+  #stored(call: Call, need: Need, detail?: string): Found | undefined {
+    const now = this.#options.clock.now()
+    const page = usableOf(this.#pages.lookup(call, need.team), need, now)
+    if (!page || !satisfies(page, need.conditions ?? {}, now)) return undefined
+    return hit(page, now, detail)
+  }
+
+  /** Where this replica has none as wished, another one may. */
+  async #storedElsewhere(call: Call, need: Need): Promise<Found> {
+    const foreign = await this.#options.shared?.peek(keyOf(call))
+    if (foreign) this.#adopt(call, need.team, foreign)
+    const found = this.#stored(call, need, 'shared')
+    if (!found) throw notCached()
+    return found
   }
 
   #read(page: Stored<Page>, call: Call, { team }: Need, now: number): Found {
@@ -106,12 +124,10 @@ export class Cache implements PageSource {
 
   /** Rejects with what the flight failed with, if nothing stale may be served instead. */
   fetch(call: Call, need: Need): Promise<Found> {
-    try {
-      const found = this.find(call, need)
-      return found ? Promise.resolve(found) : this.#forward(call, need)
-    } catch (error) {
-      return Promise.reject(error)
-    }
+    const found = this.find(call, need)
+    if (found) return Promise.resolve(found)
+    if (need.conditions?.onlyIfCached) return this.#storedElsewhere(call, need)
+    return this.#forward(call, need)
   }
 
   /** Keeps no more for as long as it takes than has to be known then: thousands may wait. */

@@ -6,7 +6,7 @@
 import type { CacheStatus, ForwardReason } from '../cache-status.ts'
 import { ServiceError } from '../errors.ts'
 import type { Page } from '../page.ts'
-import { type Conditions, type Found, type Stored, satisfies, type Timing } from '../ports.ts'
+import type { Found, Stored, Timing } from '../ports.ts'
 
 /** What a flight brought, and whether there was room for it. */
 export interface Landed {
@@ -18,14 +18,9 @@ export interface Landed {
   readonly via?: 'store' | 'peer'
 }
 
-/** No call is made for it, not even behind the answer. */
-export function storedOnly(
-  page: Stored<Page> | undefined,
-  conditions: Conditions,
-  now: number
-): Found {
-  if (page && satisfies(page, conditions, now)) return hit(page, now)
-  throw new ServiceError('not_cached', 'No such answer is stored, and no call was allowed.')
+/** What is said where no call is allowed, and nothing is stored that would do. */
+export function notCached(): ServiceError {
+  return new ServiceError('not_cached', 'No such answer is stored, and no call was allowed.')
 }
 
 export function hit(page: Stored<Page>, now: number, detail?: string): Found {

@@ -10,7 +10,7 @@ import type { Envelopes } from './envelope.ts'
 import type { Landed } from './found.ts'
 import { type Cargo, SharedFlights } from './shared-flights.ts'
 import { Link, type OnNews } from './shared-link.ts'
-import { SharedPages } from './shared-pages.ts'
+import { type Foreign, SharedPages } from './shared-pages.ts'
 
 export interface SharedCacheOptions {
   readonly store: SharedStore
@@ -27,11 +27,13 @@ export interface SharedCacheOptions {
 export class SharedCache {
   readonly #link: Link
   readonly #flights: SharedFlights
+  readonly #pages: SharedPages
 
   constructor(options: SharedCacheOptions) {
     this.#link = new Link(options)
-    const pages = new SharedPages({ ...options, link: this.#link })
-    this.#flights = new SharedFlights({ clock: options.clock, link: this.#link, pages })
+    this.#pages = new SharedPages({ ...options, link: this.#link })
+    const common = { link: this.#link, pages: this.#pages }
+    this.#flights = new SharedFlights({ clock: options.clock, ...common })
   }
 
   /** @param onNews another replica was told at `at` that these are stale */
@@ -46,6 +48,11 @@ export class SharedCache {
   /** A page that others have, or one call for all of them. */
   fly(key: string, need: Need, cargo: Cargo): Promise<Landed> {
     return this.#flights.fly(key, need, cargo)
+  }
+
+  /** A page that others have, for who would not fetch it. */
+  peek(key: string): Promise<Foreign | undefined> {
+    return this.#pages.peek(key)
   }
 
   /** Tells the others what is stale. */

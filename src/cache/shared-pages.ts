@@ -15,6 +15,7 @@ import {
   approachScript,
   discardScript,
   holdScript,
+  peekScript,
   putScript,
   releaseScript
 } from './shared-scripts.ts'
@@ -99,7 +100,7 @@ export class SharedPages {
       const [kind, first, second, word] = await link.exchange(approachScript, call)
       switch (String(kind)) {
         case 'page':
-          return await this.#opened(key, first as Buffer)
+          return await this.#found(key, first as Buffer)
         case 'held':
           if (String(word)) this.#tell()
           return { kind: 'held', forMs: Number(first), isSent: String(second) === 'sent' }
@@ -107,6 +108,20 @@ export class SharedPages {
           if (String(second)) this.#tell()
           return { kind: 'claimed', lease: { id, token: Number(first), urgency } }
       }
+    } catch {
+      return undefined
+    }
+  }
+
+  /** For who would not fetch it; undefined also if the store does not answer in time. */
+  async peek(key: string): Promise<Foreign | undefined> {
+    const { link } = this.#options
+    if (!link.isUp) return undefined
+    const keys = this.#keys(this.idOf(key))
+    try {
+      const call = { keys, args: [largestBytes], timeoutMs: readTimeoutMs }
+      const [bytes] = await link.exchange(peekScript, call)
+      return bytes === undefined ? undefined : await this.#opened(key, bytes as Buffer)
     } catch {
       return undefined
     }
@@ -167,20 +182,26 @@ export class SharedPages {
     return [...link.commonKeys, ...names.map(name => link.key(name))]
   }
 
-  async #opened(key: string, bytes: Buffer): Promise<Approach> {
+  async #found(key: string, bytes: Buffer): Promise<Approach> {
+    return {
+      ...{ kind: 'page', head: bytes.subarray(0, headLength) },
+      page: await this.#opened(key, bytes)
+    }
+  }
+
+  async #opened(key: string, bytes: Buffer): Promise<Foreign | undefined> {
     const { clock, envelopes, link } = this.#options
-    const head = bytes.subarray(0, headLength)
     const { era, storeClock } = link
     const known = readHead(bytes)
     // Its instants were told by another clock, and nobody knows how old it is.
-    if (known && known.era !== era) return { kind: 'page', head, page: undefined }
+    if (known && known.era !== era) return undefined
     const shared = await envelopes.unseal(key, bytes)
     if (!shared) {
-      this.#discard(key, head)
-      return { kind: 'page', head, page: undefined }
+      this.#discard(key, bytes.subarray(0, headLength))
+      return undefined
     }
     const page = movedHere(shared, at => storeClock.earliestHere(at))
-    return { kind: 'page', head, page: page.storedAt > clock.now() ? undefined : page }
+    return page.storedAt > clock.now() ? undefined : page
   }
 
   #discard(key: string, head: Buffer): void {

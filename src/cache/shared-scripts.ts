@@ -84,6 +84,17 @@ redis.call('SET', KEYS[6], value, 'PX', ARGV[7])
 return {now, era, seq, entries, 'claimed', token, word}`
 }
 
+/** The page, for who would not fetch it. Further ARGV: largest page. */
+export const peekScript: Script = {
+  name: 'cache peek',
+  lua: `${beginning}${news}
+local isPage = redis.call('TYPE', KEYS[5]).ok == 'string'
+if not isPage or redis.call('STRLEN', KEYS[5]) > tonumber(ARGV[6]) then
+  return {now, era, seq, entries}
+end
+return {now, era, seq, entries, redis.call('GET', KEYS[5])}`
+}
+
 /**
  * Keeps leases for longer, and takes them again if they are over and nobody has them; for each 0 if
  * somebody has. KEYS: leases. ARGV: owner, lease time, channel, what to say if the first is held, if

@@ -142,6 +142,25 @@ t.test('a wish for a newer page forces one call in a while, and not one on each'
   t.equal(calls, 1)
 })
 
+t.test('what another replica has stored is stored for who wants no call as well', async t => {
+  const headers = { 'cache-control': 'only-if-cached' }
+  const calls = await callsOf(async () => {
+    const target = cold()
+    t.equal((await ask(second, target, { headers })).status, 504)
+    let fetched = { body: '' }
+    await sharing(async () => {
+      fetched = await ask(first, target)
+    })
+    const shared = await ask(second, target, { headers })
+    t.equal(shared.body, fetched.body)
+    t.match(shared.cache, /hit; ttl=\d+; detail=shared/)
+    t.match((await ask(second, target, { headers })).cache, /hit; ttl=\d+$/)
+    const stricter = { 'cache-control': 'only-if-cached, min-fresh=600' }
+    t.equal((await ask(third, target, { headers: stricter })).status, 504)
+  })
+  t.equal(calls, 1)
+})
+
 const garbage: Readonly<Record<string, (server: RedisServer, key: string) => Promise<unknown>>> = {
   'half a page': async (server, key) => {
     const length = Number(await server.ask('STRLEN', key))
