@@ -24,7 +24,7 @@ export interface ExplainerOptions {
   readonly clock: Clock
   readonly maxLimit: number
   readonly maxWaitMs: number
-  readonly prospect: (window: ReadTarget['window'], need: Need) => WindowProspect
+  readonly prospect: (window: ReadTarget['window'], need: Need) => Promise<WindowProspect>
   readonly foresee: (asking: Asking) => readonly CallProspect[]
   /** Why this team's next request is refused, if it is. */
   readonly teamRefusal: (team: string) => ServiceError | undefined
@@ -38,11 +38,11 @@ interface Asking {
   readonly deadline: number
 }
 
-export type Explain = (path: string, team: string) => Explanation
+export type Explain = (path: string, team: string) => Promise<Explanation>
 
-/** The result throws `invalid_query` for a route that is not explained. */
+/** The result rejects with `invalid_query` for a route that is not explained. */
 export function createExplainer(options: ExplainerOptions): Explain {
-  return (path, team) => {
+  return async (path, team) => {
     const target = originForm(options.cleanTarget(path))
     const request = { path: target, team }
     const limited = options.teamRefusal(team)
@@ -50,7 +50,7 @@ export function createExplainer(options: ExplainerOptions): Explain {
       const read = readTarget(target, options.maxLimit)
       const about = { ...request, route: read.route, canonical: canonicalOf(read) }
       if (limited) return { ...about, ...refused(target, limited, 'team-limit') }
-      return { ...about, ...explainRead(target, read, team, options) }
+      return { ...about, ...(await explainRead(target, read, team, options)) }
     } catch (error) {
       if (error instanceof NotExplainedError) throw notExplained()
       if (!(error instanceof ServiceError)) throw error
@@ -102,16 +102,16 @@ interface Foreseen {
   readonly call: CallProspect | undefined
 }
 
-function explainRead(
+async function explainRead(
   target: string,
   { window }: ReadTarget,
   team: string,
   options: ExplainerOptions
-): Verdict {
-  const now = options.clock.now()
-  const deadline = now + options.maxWaitMs
+): Promise<Verdict> {
+  const deadline = options.clock.now() + options.maxWaitMs
   const need: Need = { team, priority: 'interactive', deadline, signal: neverAborted }
-  const prospect = options.prospect(window, need)
+  const prospect = await options.prospect(window, need)
+  const now = options.clock.now()
   const { end, further } = prospect
   const foresee = (pages: readonly PageProspect[]) => foreseen(pages, need, options)
   let all = foresee(prospect.pages)

@@ -17,7 +17,7 @@ import { completing } from './chats/completion.ts'
 import { pageTags, staleTags } from './chats/events.ts'
 import { Exports } from './chats/export/exports.ts'
 import type { Window } from './chats/lists.ts'
-import type { WindowProspect } from './chats/prospect.ts'
+import { prospectAmong, type WindowProspect } from './chats/prospect.ts'
 import { renderedBytes } from './chats/renderings.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
@@ -32,7 +32,7 @@ import { noteIncident } from './observe/incidents.ts'
 import type { Logger } from './observe/log.ts'
 import { watchedAttempt } from './observe/watched-attempt.ts'
 import { createOperators } from './operators.ts'
-import type { Attempt, Emit, Look, Need } from './ports.ts'
+import type { Attempt, Emit, Need } from './ports.ts'
 import { openBudget, openSharedCache } from './replicas.ts'
 import { type Budget, unshared } from './schedule/budget.ts'
 import type { Journal } from './schedule/journal.ts'
@@ -174,7 +174,7 @@ export interface Rooms {
   readonly emit: Emit
   readonly memory: MemoryStore
   /** What a window would come to now. */
-  readonly prospect: (window: Window, need: Need) => WindowProspect
+  readonly prospect: (window: Window, need: Need) => Promise<WindowProspect>
   /** Makes stale whatever has one of these tags, on all replicas. */
   readonly invalidate: (tags: readonly string[]) => void
   /** The same, here, and since `at`. */
@@ -252,7 +252,7 @@ export function joinRooms(options: RoomsOptions): Rooms {
     makeStale(tags, clock.now())
     shared?.announce(tags)
   }
-  const look: Look = (call, need) => cache.look(call, need)
-  const prospect: Rooms['prospect'] = (window, need) => chats.prospect(window, need, look)
+  const prospect: Rooms['prospect'] = (window, need) =>
+    prospectAmong(look => chats.prospect(window, need, look), cache)
   return { chats, exports, schedule, audit, figures, emit, memory, prospect, invalidate, makeStale }
 }

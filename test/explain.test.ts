@@ -197,8 +197,8 @@ t.test('what is explained is what then happens', async t => {
         await house.clock.advance(random.pick([100, 250, 31_000]))
       }
       const before = house.state
-      const said = house.explain(target, team)
-      const again = house.explain(target, team)
+      const said = await house.explain(target, team)
+      const again = await house.explain(target, team)
       if (house.state !== before || JSON.stringify(said) !== JSON.stringify(again)) changed++
       if (isEntangled(said, house)) {
         entangled++

@@ -98,11 +98,24 @@ export class Cache implements PageSource {
     this.#launchUnasked(call, { team, priority: 'bulk', deadline: now, signal: neverAborted })
   }
 
-  /** What `fetch` would come to now; changes nothing. */
-  look(call: Call, need: Need): PageProspect {
+  /** What other replicas have stored, as it would be here; changes nothing. */
+  async peekElsewhere(call: Call): Promise<Stored<Page> | undefined> {
+    const foreign = await this.#options.shared?.peek(keyOf(call))
+    return foreign && this.#pages.adopted(call, foreign)
+  }
+
+  /**
+   * What `fetch` would come to now; changes nothing.
+   *
+   * @param elsewhere what others have stored of it
+   */
+  look(call: Call, need: Need, elsewhere?: Stored<Page>): PageProspect {
     const now = this.#options.clock.now()
     const key = keyOf(call)
-    const known = this.#pages.peek(call)
+    const own = this.#pages.peek(call)
+    const isOlder =
+      elsewhere !== undefined && (own?.requestedAt ?? -Infinity) < elsewhere.requestedAt
+    const known = isOlder ? elsewhere : own
     const usable = usableOf(known, need, now)
     const isServed = usable !== undefined && this.#reuse.mayServe(usable, call, need, now)
     const isUnderWay = this.#flights.has(key)

@@ -77,14 +77,22 @@ export class StoredPages {
 
   /** Keeps what another replica fetched, for no longer than if it had been fetched here. */
   adopt(call: Call, team: string, page: Foreign): Stored<Page> {
-    const { lifetimes, store } = this.#options
+    const { store } = this.#options
     const known = store.get(keyOf(call), team)
-    const response = shortened(
-      { ...page, ...this.#contentOf(page.value, known) },
-      page.value.isAbsent ? briefly(lifetimes) : lifetimes
-    )
+    const response = this.#asHere({ ...page, ...this.#contentOf(page.value, known) })
     store.set(keyOf(call), response, team)
     return this.#current(call, response) ?? response
+  }
+
+  /** What that would come to; nothing is kept. */
+  adopted(call: Call, page: Foreign): Stored<Page> {
+    const response = this.#asHere({ ...page, version: 0 })
+    return this.#current(call, response) ?? response
+  }
+
+  #asHere(response: Stored<Page>): Stored<Page> {
+    const { lifetimes } = this.#options
+    return shortened(response, response.value.isAbsent ? briefly(lifetimes) : lifetimes)
   }
 
   #current(call: Call, page: Stored<Page> | undefined): Stored<Page> | undefined {

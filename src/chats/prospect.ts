@@ -5,7 +5,7 @@
  */
 
 import type { Page } from '../page.ts'
-import type { Call, Look, Need, PageProspect, Stored } from '../ports.ts'
+import { type Call, keyOf, type Look, type Need, type PageProspect, type Stored } from '../ports.ts'
 import type { Window } from './lists.ts'
 import { olderSide, seamIn, youngMs } from './seams.ts'
 import { firstPageIndex, furtherPageIndexes, newest, pageCall, pageSize } from './windows.ts'
@@ -19,6 +19,30 @@ export interface WindowProspect {
   readonly end?: Stored<Page>
   /** False if the first answer has to show whether there are further pages. */
   readonly isWhole: boolean
+}
+
+/** Who can look at pages, here and where else they are stored. */
+export interface Lookout {
+  look(call: Call, need: Need, elsewhere?: Stored<Page>): PageProspect
+  peekElsewhere(call: Call): Promise<Stored<Page> | undefined>
+}
+
+/** The same with what is stored elsewhere of those pages that a call would be made for. */
+export async function prospectAmong(
+  prospect: (look: Look) => WindowProspect,
+  lookout: Lookout
+): Promise<WindowProspect> {
+  const elsewhere = new Map<string, Stored<Page> | undefined>()
+  for (;;) {
+    const found = prospect((call, need) => lookout.look(call, need, elsewhere.get(keyOf(call))))
+    const unknown = [...found.pages, ...found.further].filter(
+      ({ call, from }) => from === 'call' && !elsewhere.has(keyOf(call))
+    )
+    if (unknown.length === 0) return found
+    const note = async ({ call }: PageProspect) =>
+      elsewhere.set(keyOf(call), await lookout.peekElsewhere(call))
+    await Promise.all(unknown.map(note))
+  }
 }
 
 export interface Circumstances {

@@ -161,6 +161,25 @@ t.test('what another replica has stored is stored for who wants no call as well'
   t.equal(calls, 1)
 })
 
+t.test('what another replica has stored is explained as what it is, and stays there', async t => {
+  const target = cold()
+  const explained = async ({ service }: Replica) => {
+    const query = new URLSearchParams({ path: target, team: 'blue' })
+    const headers = { host: '127.0.0.1' }
+    const { body } = await service.admin.inject({ url: `/explain?${query}`, headers })
+    return JSON.parse(body)
+  }
+  t.match(await explained(second), { calls: 1, answer: { cache: 'miss' } })
+  await sharing(() => ask(first, target))
+  const said = await explained(second)
+  t.match(said, { calls: 0, isWhole: true, answer: { cache: 'hit', dependsOnUpstream: false } })
+  t.match(said.pages, [{ freshness: 'fresh', from: 'store', call: null }])
+  const calls = await callsOf(async () => {
+    t.match((await ask(second, target)).cache, /hit; ttl=\d+; detail=shared/)
+  })
+  t.equal(calls, 0)
+})
+
 const garbage: Readonly<Record<string, (server: RedisServer, key: string) => Promise<unknown>>> = {
   'half a page': async (server, key) => {
     const length = Number(await server.ask('STRLEN', key))
