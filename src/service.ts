@@ -117,7 +117,10 @@ export async function createService(options: ServiceOptions): Promise<Service> {
       exports.drain(goneInMs())
       schedule.drain(goneInMs())
     },
-    stopAccepting: () => connections.drain(),
+    stopAccepting: async () => {
+      await connections.takeIn()
+      await connections.drain()
+    },
     abandon: () => {
       const detail = 'The service is shutting down, and the answer did not come in time.'
       connections.abandon(new ServiceError('shutting_down', detail))

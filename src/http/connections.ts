@@ -66,6 +66,9 @@ export class CallerLeftError extends Error {}
 const sendTimeoutMs = 60_000
 const lookEveryMs = 10_000
 
+/** Turns in which nobody came: then there is nobody in the line. */
+const quietTurns = 3
+
 export class Connections {
   readonly #options: ConnectionsOptions
   /** Those that became idle longest ago come first. */
@@ -73,6 +76,8 @@ export class Connections {
   readonly #unsent: UnsentAnswers
   #timer: Timer | undefined
   #endsIdle = false
+  /** Connections so far. */
+  #taken = 0
   #abandoned: Error | undefined
   #onEmpty: () => void = () => {}
   /** One for all of them: a function for each would be there for as long as its caller waits. */
@@ -117,6 +122,21 @@ export class Connections {
   }
 
   /**
+   * Takes in who stands in the system's line already, and was told there that the connection is
+   * made: the listener is asked for one in a turn of the event loop, and closing it resets the rest.
+   */
+  async takeIn(): Promise<void> {
+    const { clock } = this.#options
+    const until = clock.now() + lingerMs
+    for (let quiet = 0; quiet < quietTurns && clock.now() < until; ) {
+      const known = this.#taken
+      // A timer is a turn of its own.
+      await new Promise<void>(resolve => clock.after(1, resolve))
+      quiet = this.#taken === known ? quiet + 1 : 0
+    }
+  }
+
+  /**
    * Takes no further connections. Those that are owed nothing, also if half a request has come on
    * them, are ended a moment later: a request may be on its way already, which gets its answer and
    * is told that it was the last. Resolves when all have ended.
@@ -154,6 +174,7 @@ export class Connections {
   }
 
   #add(socket: Socket): void {
+    this.#taken++
     const added = new Connection(socket)
     socket[connection] = added
     this.#open.add(added)

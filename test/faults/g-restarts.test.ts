@@ -9,6 +9,7 @@ import t, { type Test } from 'tap'
 import { startSimulator } from '../../simulator/upstream.ts'
 import { read } from '../support/answers.ts'
 import { startLoggingChild, until } from '../support/children.ts'
+import { dial, listen } from '../support/raw-socket.ts'
 import { apiKey, tokens } from '../support/stack.ts'
 import { asBlue, startService } from './service-process.ts'
 
@@ -73,6 +74,25 @@ t.test('G1 (P1): who asks without a pause is answered until the end, and whole',
   const last = all.map(heard => heard.at(-1)?.connection)
   t.ok(last.filter(connection => connection === 'close').length > all.length / 2)
   t.equal(service.child.stderr(), '')
+})
+
+t.test('G1 (P1): who was connected and had asked when the signal came is answered', async t => {
+  const service = await startService(t)
+  await read(fetch(`${service.url}/chats`, { headers: asBlue }))
+  service.child.process.kill('SIGSTOP')
+  // The system takes them in and the process does not.
+  const sockets = await Promise.all(Array.from({ length: 20 }, () => dial(service.url)))
+  const lines = ['GET /chats HTTP/1.1', 'Host: x', `Authorization: ${asBlue.authorization}`]
+  for (const socket of sockets) socket.write(`${lines.join('\r\n')}\r\n\r\n`)
+  service.child.process.kill('SIGTERM')
+  service.child.process.kill('SIGCONT')
+  for (const { answers } of await Promise.all(sockets.map(socket => listen(socket)))) {
+    t.same(
+      answers.map(({ headers, status }) => [status, headers.get('connection')]),
+      [[200, 'close']]
+    )
+  }
+  t.same(await service.child.ended, { code: 0, signal: null })
 })
 
 t.test('G7 (P2): a log for which there is no room costs its lines, and nothing else', async t => {
