@@ -42,7 +42,11 @@ export class ProtocolErrors {
       const error = new ServiceError('bad_request', 'This service opens no tunnels.')
       refuseRaw(socket, () => this.#rawResponse(error))
     })
-    // `Expect: 100-continue` is Node's business; anything else is a 417 (RFC 9110 section 10.1.1).
+    // RFC 9110 section 10.1.1: `100-continue` is met, anything else is a 417.
+    server.on('checkContinue', (request, response) => {
+      sayContinue(response)
+      server.emit('request', request, response)
+    })
     server.on('checkExpectation', (request, response) => {
       const error = new ServiceError('expectation_failed', 'Only Expect: 100-continue can be met.')
       response.setHeader('Connection', 'close')
@@ -79,6 +83,18 @@ export class ProtocolErrors {
     }
     return { headers, body }
   }
+}
+
+/**
+ * At once, or when the answers to those ahead of it are sent, unless its own is there by then: Node
+ * alone would put the 100 between the head and the body of that.
+ */
+function sayContinue(response: ServerResponse): void {
+  const say = () => {
+    if (!response.headersSent) response.writeContinue()
+  }
+  if (response.socket) say()
+  else response.once('socket', say)
 }
 
 /** For a page to read why: its browser's `Origin`, if the parser had come to see it. */

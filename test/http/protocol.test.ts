@@ -248,6 +248,50 @@ t.test('a GET with a body is answered normally, and so is the one after it', asy
   }
 })
 
+const search = '{"filter":[],"limit":1}'
+const searching = (fields: string) =>
+  `POST /chats/search HTTP/1.1\r\n${known}Content-Length: ${search.length}\r\n${fields}\r\n`
+const expecting = 'Expect: 100-continue\r\n'
+
+const statusesOf = ({ answers }: Conversation) => answers.map(({ status }) => status)
+
+t.test('who expects a 100 gets it before the answer, and sends the body then', async t => {
+  const { url } = await startStack(t)
+  const socket = await dial(url)
+  const heard = listen(socket, { answers: 1 })
+  socket.write(searching(expecting))
+  socket.once('data', () => socket.write(search))
+  t.same(statusesOf(await heard), [100, 200])
+})
+
+t.test('a 100 is never in the middle of an answer that waits for its turn', async t => {
+  const stack = await startStack(t, { upstream: { latencyMs: 60 } })
+  const hits = {
+    'a GET': `${list}${expecting}\r\n`,
+    'a search': `${searching(expecting)}${search}`
+  }
+  await read(stack.get('/chats?limit=1'))
+  await converse(stack.url, `${searching('')}${search}`, { answers: 1 })
+  for (const [index, [name, hit]] of Object.entries(hits).entries()) {
+    const slow = `GET /chats/${100_001 + index}/messages HTTP/1.1\r\n${known}\r\n`
+    const heard = await converse(stack.url, slow + hit, { answers: 2 })
+    t.same([statusesOf(heard), heard.rest], [[200, 200], ''], name)
+    t.equal(JSON.parse(heard.answers[1]?.body ?? '{}').data?.length, 1, name)
+  }
+})
+
+t.test('who expects a 100 behind another request gets it when it is their turn', async t => {
+  const { url } = await startStack(t, { upstream: { latencyMs: 60 } })
+  const socket = await dial(url)
+  const before = listen(socket, { answers: 1, stays: true })
+  socket.write(`${list}\r\n${searching(expecting)}`)
+  const first = await before
+  const heard = listen(socket, { answers: 2 })
+  socket.write(`${search}${healthy}`)
+  const statuses = [...statusesOf(first), ...statusesOf(await heard)]
+  t.same(statuses, [200, 100, 200, 200])
+})
+
 t.test('a hundred pipelined requests are answered in order', async t => {
   const { url, simulator } = await startStack(t, { upstream: { latencyMs: 5 } })
   const requests = Array.from({ length: 100 }, (_, index) =>
