@@ -1,6 +1,6 @@
 /**
- * 404 or 405? Fastify knows only the first, so the paths and methods of all routes are noted as
- * they are added, and a request that no route takes is held against them.
+ * 404 or 405, and for whom? Fastify knows only the first, so all routes are noted by path as they
+ * are added, and a request that no route takes is held against them.
  */
 
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
@@ -9,6 +9,8 @@ import { ServiceError } from '../errors.ts'
 interface KnownPath {
   readonly pattern: RegExp
   readonly methods: Set<string>
+  /** Those of its routes; hooks that come later may still change them. */
+  readonly route: RouteOptions
 }
 
 export type MethodTable = Map<string, KnownPath>
@@ -16,10 +18,11 @@ export type MethodTable = Map<string, KnownPath>
 /** Filled as routes are added; has to be made before them. */
 export function methodTable(app: FastifyInstance): MethodTable {
   const table: MethodTable = new Map()
-  app.addHook('onRoute', ({ url, method }: RouteOptions) => {
+  app.addHook('onRoute', route => {
+    const { url, method } = route
     // The wildcard of CORS preflights takes every path and says nothing about any.
     if (url === '*') return
-    const known = table.get(url) ?? { pattern: patternOf(url), methods: new Set<string>() }
+    const known = table.get(url) ?? { pattern: patternOf(url), methods: new Set<string>(), route }
     for (const one of [method].flat()) known.methods.add(one)
     table.set(url, known)
   })
@@ -33,8 +36,7 @@ export function wrongMethod(allow: string): ServiceError {
 
 /** The error for a request that no route takes; sets `Allow` where others would be taken. */
 export function allowedMethods(table: MethodTable, request: FastifyRequest, reply: FastifyReply) {
-  const path = (request.raw.url ?? '').split('?', 1)[0] ?? ''
-  const known = [...table.values()].filter(({ pattern }) => pattern.test(path))
+  const known = pathsOf(table, request)
   // A route that takes the method and still ends here has looked and found nothing.
   if (known.length === 0 || known.some(({ methods }) => methods.has(request.method))) {
     return noRoute()
@@ -42,6 +44,17 @@ export function allowedMethods(table: MethodTable, request: FastifyRequest, repl
   const allow = [...new Set(known.flatMap(({ methods }) => [...methods]))].sort().join(', ')
   reply.header('allow', allow)
   return wrongMethod(allow)
+}
+
+/** Whether the path, with another method, asks for no token. */
+export function isOpenPath(table: MethodTable, request: FastifyRequest): boolean {
+  const known = pathsOf(table, request)
+  return known.length > 0 && known.every(({ route }) => route.config?.open === true)
+}
+
+function pathsOf(table: MethodTable, { raw }: FastifyRequest): KnownPath[] {
+  const path = (raw.url ?? '').split('?', 1)[0] ?? ''
+  return [...table.values()].filter(({ pattern }) => pattern.test(path))
 }
 
 /** What is said of a path that no route has. */

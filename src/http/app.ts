@@ -19,7 +19,7 @@ import type { Emit } from '../ports.ts'
 import type { SharedStore } from '../shared-store.ts'
 import { aboutRoutes } from './about-routes.ts'
 import { AccessLog } from './access-log.ts'
-import { allowedMethods, methodTable } from './allowed-methods.ts'
+import { allowedMethods, isOpenPath, type MethodTable, methodTable } from './allowed-methods.ts'
 import { chatsRoutes } from './chats-routes.ts'
 import { Connections } from './connections.ts'
 import { addCors, corsHeadersFor } from './cors.ts'
@@ -147,6 +147,7 @@ async function addGates(
 ): Promise<TeamLimit> {
   const { config, clock } = options
   const teams = new Teams(config.TEAM_TOKENS)
+  const methods = methodTable(app)
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
     reply.header('x-content-type-options', 'nosniff')
@@ -160,21 +161,21 @@ async function addGates(
     if (connections.abandonedFor) throw connections.abandonedFor
   })
   app.addHook('onRequest', async request => {
-    if (isOpen(request)) return
+    if (isOpen(request, methods)) return
     request.team = teams.identify(request.headers.authorization, request.raw.rawHeaders)
   })
   const limit = await createTeamLimit(app, clock, config.TEAM_RATE_LIMIT, options.store)
   app.addHook('onRequest', async (request, reply) => {
-    if (!isOpen(request)) await limit.check(request, reply)
+    if (request.team !== '') await limit.check(request, reply)
   })
-  answerNoRoute(app)
+  answerNoRoute(app, methods)
   return limit
 }
 
 /** A body may be repeated as well, or sent on; a signed one is neither, and stays what was signed. */
 function cleanBodies(app: FastifyInstance, { clean }: Redactor): void {
   app.addHook('preValidation', async request => {
-    if (isOpen(request) || !Buffer.isBuffer(request.body)) return
+    if (request.team === '' || !Buffer.isBuffer(request.body)) return
     const text = request.body.toString('latin1')
     const cleaned = clean(text)
     if (cleaned !== text) request.body = Buffer.from(cleaned, 'latin1')
@@ -211,10 +212,9 @@ function hasBodyLeft({ complete, headers }: IncomingMessage): boolean {
 }
 
 /** Here, and not only after the body was read: a body must not decide what a wrong path is told. */
-function answerNoRoute(app: FastifyInstance): void {
-  const methods = methodTable(app)
+function answerNoRoute(app: FastifyInstance, methods: MethodTable): void {
   app.addHook('onRequest', async (request, reply) => {
-    if (request.is404 || isOnlyPreflights(request)) throw allowedMethods(methods, request, reply)
+    if (isUnrouted(request)) throw allowedMethods(methods, request, reply)
   })
   // For routes that find out by themselves, such as files.
   app.setNotFoundHandler((request, reply) => {
@@ -223,11 +223,13 @@ function answerNoRoute(app: FastifyInstance): void {
 }
 
 /** The wildcard route of CORS takes every OPTIONS; preflights among them never get past its hook. */
-function isOnlyPreflights(request: FastifyRequest): boolean {
-  return request.routeOptions.url === '*'
+function isUnrouted({ is404, routeOptions }: FastifyRequest): boolean {
+  return is404 || routeOptions.url === '*'
 }
 
-function isOpen(request: FastifyRequest): boolean {
+/** Of no team, and counted for none. */
+function isOpen(request: FastifyRequest, methods: MethodTable): boolean {
+  if (isUnrouted(request)) return isOpenPath(methods, request)
   return request.routeOptions.config?.open === true
 }
 

@@ -68,15 +68,9 @@ export function problemResponses(codes: readonly ErrorCode[], counting: object =
   return Object.fromEntries(
     statuses.map(status => {
       const here = codes.filter(code => errorKinds[code].status === status)
-      return [status, problemResponse(status, here, countingFor(status, counting))]
+      return [status, problemResponse(status, here, uncounted.has(status) ? {} : counting)]
     })
   )
-}
-
-/** A method that a route does not take is counted, also where the route is open to everybody. */
-function countingFor(status: number, counting: object): object {
-  if (uncounted.has(status)) return {}
-  return status === 405 ? limitHeaders : counting
 }
 
 function problemResponse(status: number, here: readonly ErrorCode[], counting: object) {

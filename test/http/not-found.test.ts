@@ -5,7 +5,7 @@
 
 import { METHODS } from 'node:http'
 import t from 'tap'
-import { checkProblem } from '../support/answers.ts'
+import { checkProblem, read } from '../support/answers.ts'
 import { type Answer, converse } from '../support/raw-socket.ts'
 import { type Stack, startStack, tokens } from '../support/stack.ts'
 
@@ -145,14 +145,38 @@ t.test('a body does not decide what a wrong method or path is told', async t => 
   t.equal(stack.simulator.hits(), 0)
 })
 
-t.test('the methods of the open routes are said as well', async t => {
-  const stack = await startStack(t)
-  for (const target of ['/', '/v1', '/healthz', '/readyz', '/openapi.yaml', '/docs']) {
-    const answer = await ask(stack, target, { method: 'DELETE' })
-    checkProblem(t, answer, notAllowed, `DELETE ${target}`)
-    t.equal(answer.headers.get('allow'), 'GET, HEAD', target)
+const openPaths = {
+  ...Object.fromEntries(
+    ['/', '/healthz', '/readyz', '/openapi.yaml', '/docs', '/docs/static/x'].map(path => [
+      path,
+      'GET, HEAD'
+    ])
+  ),
+  '/webhooks/helpcrunch': 'POST'
+}
+
+t.test(
+  'the methods of the open routes are said to everybody, and are counted for nobody',
+  async t => {
+    for (const origins of ['', 'https://desk.example.com']) {
+      const env = { WEBHOOK_SIGNING_KEY: 'any-key-of-the-hooks', CORS_ORIGINS: origins }
+      const { url, ...stack } = await startStack(t, { env })
+      for (const [path, allow] of Object.entries(openPaths)) {
+        const wrong = allow === 'POST' ? ['GET', 'PUT', 'OPTIONS'] : ['POST', 'DELETE', 'OPTIONS']
+        for (const target of [path, `/v1${path}`, `${path}?x=1`]) {
+          for (const method of wrong) {
+            const name = `${method} ${target}`
+            const stranger = await read(fetch(url + target, { method }))
+            checkProblem(t, stranger, notAllowed, name)
+            t.equal(stranger.headers.get('allow'), allow, name)
+            const known = await read(stack.get(target, { method }))
+            t.same([known.status, known.headers.get('ratelimit')], [405, null], name)
+          }
+        }
+      }
+    }
   }
-})
+)
 
 t.test('HEAD is told the same as GET, without a body', async t => {
   const stack = await startStack(t)
