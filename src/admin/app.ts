@@ -10,6 +10,7 @@ import type { Config } from '../config.ts'
 import { isLoopback } from '../config-values.ts'
 import { ServiceError } from '../errors.ts'
 import type { Explain } from '../explain.ts'
+import { methodTable, otherMethods } from '../http/allowed-methods.ts'
 import { onParserError, rawResponse } from '../http/parser-errors.ts'
 import { problemOf, problemType, sendProblem, toServiceError } from '../http/problem.ts'
 import { History } from '../observe/history.ts'
@@ -75,6 +76,7 @@ export function createAdminApp({
     reply.headers(headers)
     guard(request, guards)
   })
+  answerNoRoute(app)
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const problem = toServiceError(error)
     if (problem.code === 'internal_error') logger.error({ err: problem.cause }, 'internal error')
@@ -82,9 +84,6 @@ export function createAdminApp({
     if (problem.code === 'unauthenticated')
       reply.header('www-authenticate', 'Basic realm="operators"')
     return sendProblem(request, reply, problem)
-  })
-  app.setNotFoundHandler(() => {
-    throw new ServiceError('not_found', 'There is no such route for operators.')
   })
   pageRoutes(app)
   app.get('/status', () => status())
@@ -105,6 +104,20 @@ export function createAdminApp({
     return { status: 'invalidated' }
   })
   return app
+}
+
+/** Has to be called before the routes are added. */
+function answerNoRoute(app: FastifyInstance): void {
+  const methods = methodTable(app)
+  app.addHook('onRequest', async (request, reply) => {
+    if (!request.is404) return
+    const allow = otherMethods(methods, request)
+    if (allow === undefined) {
+      throw new ServiceError('not_found', 'There is no such route for operators.')
+    }
+    reply.header('allow', allow)
+    throw new ServiceError('method_not_allowed', `This route takes ${allow}.`)
+  })
 }
 
 function liveRoute(

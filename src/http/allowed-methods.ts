@@ -36,14 +36,20 @@ export function wrongMethod(allow: string): ServiceError {
 
 /** The error for a request that no route takes; sets `Allow` where others would be taken. */
 export function allowedMethods(table: MethodTable, request: FastifyRequest, reply: FastifyReply) {
+  const allow = otherMethods(table, request)
+  if (allow === undefined) return noRoute()
+  reply.header('allow', allow)
+  return wrongMethod(allow)
+}
+
+/** The methods that would be taken instead, as `Allow` says them; undefined if that is not why. */
+export function otherMethods(table: MethodTable, request: FastifyRequest): string | undefined {
   const known = pathsOf(table, request)
   // A route that takes the method and still ends here has looked and found nothing.
   if (known.length === 0 || known.some(({ methods }) => methods.has(request.method))) {
-    return noRoute()
+    return undefined
   }
-  const allow = [...new Set(known.flatMap(({ methods }) => [...methods]))].sort().join(', ')
-  reply.header('allow', allow)
-  return wrongMethod(allow)
+  return [...new Set(known.flatMap(({ methods }) => [...methods]))].sort().join(', ')
 }
 
 /** Whether the path, with another method, asks for no token. */

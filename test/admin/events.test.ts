@@ -158,7 +158,7 @@ t.test('there are only so many streams, and a place that is left is free again',
 
 t.test('a HEAD opens no stream', async t => {
   const { url } = await startOperators(t, { status: recordedStatus })
-  t.equal((await fetch(`${url}/events`, { method: 'HEAD' })).status, 404)
+  t.equal((await fetch(`${url}/events`, { method: 'HEAD' })).status, 405)
 })
 
 t.test('streams end in order with the listener, also those that nobody reads', async t => {

@@ -4,7 +4,7 @@
 
 import t from 'tap'
 import type { Status, TeamReport } from '../../src/observe/status.ts'
-import { read } from '../support/answers.ts'
+import { checkProblem, read } from '../support/answers.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { type Stack, startStack, tokens } from '../support/stack.ts'
 
@@ -191,4 +191,37 @@ t.test('what is not there is a problem, and holds nothing of teams', async t => 
   t.match(garbled.json(), { code: 'bad_request' })
   t.equal(garbled.headers['x-content-type-options'], 'nosniff')
   t.notMatch((await service.admin.inject('/status')).body, /canary/)
+})
+
+t.test('a wrong method is told which ones are right, after the guards', async t => {
+  const { service } = await startStack(t, { env: { ADMIN_TOKEN: 'operators:secret' } })
+  const ask = async (method: 'PUT', url: string, headers: Record<string, string>) => {
+    const {
+      statusCode: status,
+      body,
+      ...answer
+    } = await service.admin.inject({
+      ...{ method, url, headers },
+      // Too large for every route: a body does not decide.
+      payload: '{'.repeat(2_000)
+    })
+    return { status, body, headers: new Headers(answer.headers as Record<string, string>) }
+  }
+  const rows = {
+    ...{ 'POST /status': 'GET, HEAD', 'PUT /metrics': 'GET, HEAD', 'DELETE /explain': 'GET, HEAD' },
+    ...{ 'POST /': 'GET, HEAD', 'DELETE /page/main.js': 'GET, HEAD', 'POST /events': 'GET' },
+    ...{ 'POST /cache?x=1': 'DELETE', 'PUT /cache': 'DELETE', 'OPTIONS /cache': 'DELETE' }
+  }
+  const authorization = 'Bearer operators:secret'
+  for (const [name, allow] of Object.entries(rows)) {
+    const [method, url = ''] = name.split(' ') as ['PUT', string]
+    const answer = await ask(method, url, { authorization })
+    checkProblem(t, answer, { status: 405, code: 'method_not_allowed' }, name)
+    t.equal(answer.headers.get('allow'), allow, name)
+    const stranger = await ask(method, url, {})
+    checkProblem(t, stranger, { status: 401, code: 'unauthenticated' }, name)
+    t.equal((await ask(method, url, { authorization, host: 'evil.example' })).status, 403, name)
+  }
+  const nowhere = await ask('PUT', '/chats', { authorization })
+  checkProblem(t, nowhere, { status: 404, code: 'not_found' })
 })
