@@ -22,6 +22,7 @@ import { explainQuery } from './explain-query.ts'
 import { guard } from './guards.ts'
 import { prefersOpenMetrics } from './open-metrics.ts'
 import { contentPolicy, pageRoutes } from './page-files.ts'
+import { queryOf, refuseQuery, strayParameters } from './strict-query.ts'
 
 export interface AdminOptions {
   readonly config: Config
@@ -96,10 +97,12 @@ export function createAdminApp({
     const { path, team } = explainQuery(raw.url ?? '', teams)
     return explain(path, team)
   })
-  app.delete('/cache', () => {
+  app.delete('/cache', ({ raw }) => {
     if (guards.token === '' && !isLoopback(config.ADMIN_HOST)) {
       throw new ServiceError('forbidden', 'Set ADMIN_TOKEN to change anything from other machines.')
     }
+    const hint = 'Unknown parameter; all that is stored is made stale, and nothing less can be.'
+    refuseQuery(strayParameters(queryOf(raw.url ?? ''), [], hint))
     invalidateAll()
     return { status: 'invalidated' }
   })

@@ -6,6 +6,8 @@ import t from 'tap'
 import type { Status, TeamReport } from '../../src/observe/status.ts'
 import { checkProblem, read } from '../support/answers.ts'
 import { FakeClock } from '../support/fake-clock.ts'
+import { startOperators } from '../support/operators.ts'
+import { recordedStatus } from '../support/recorded-status.ts'
 import { type Stack, startStack, tokens } from '../support/stack.ts'
 
 t.test('the status tells what the budget did', async t => {
@@ -191,6 +193,26 @@ t.test('what is not there is a problem, and holds nothing of teams', async t => 
   t.match(garbled.json(), { code: 'bad_request' })
   t.equal(garbled.headers['x-content-type-options'], 'nosniff')
   t.notMatch((await service.admin.inject('/status')).body, /canary/)
+})
+
+t.test('a query that was meant to make less stale is refused, and makes nothing stale', async t => {
+  const { app, invalidations } = await startOperators(t, { status: recordedStatus })
+  const rows = { '?tag=x': ['tag'], '?tag=x&chat=7&tag=y': ['tag', 'chat'], '?team': ['team'] }
+  for (const [query, names] of Object.entries(rows)) {
+    const { body, headers, statusCode } = await app.inject({
+      ...{ method: 'DELETE', url: `/cache${query}` }
+    })
+    const answer = { body, headers: new Headers(headers as object), status: statusCode }
+    const { errors } = checkProblem(t, answer, { status: 400, code: 'invalid_query' }, query)
+    t.same(
+      errors.map(({ code }) => code),
+      names,
+      query
+    )
+  }
+  t.equal(invalidations(), 0)
+  for (const url of ['/cache', '/cache?']) await app.inject({ method: 'DELETE', url })
+  t.equal(invalidations(), 2)
 })
 
 t.test('a wrong method is told which ones are right, after the guards', async t => {
