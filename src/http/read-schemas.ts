@@ -2,6 +2,7 @@
 
 import { Type } from '@sinclair/typebox'
 import { defaultLimit, largestOffset, orders, sorts } from '../chats/query.ts'
+import { codings } from '../chats/rendering.ts'
 import type { ErrorCode } from '../errors.ts'
 import {
   callCodes,
@@ -75,6 +76,13 @@ const freshnessHeaders = {
   ETag: header(Type.String(), 'Strong validator of these bytes in this coding.'),
   Vary: header(Type.String(), 'Accept-Encoding, and Origin with CORS.'),
   'Server-Timing': header(Type.String(), 'queue and upstream in ms, when a call was made.')
+}
+
+const codingHeader = {
+  'Content-Encoding': header(
+    oneOf(codings, {}),
+    'If the body is coded, which only those see who accept it.'
+  )
 }
 
 const listHeaders = {
@@ -199,7 +207,7 @@ function responses(body: object, headers: object, codes: readonly ErrorCode[]) {
     200: {
       description:
         'Empty past the end of a list. In brotli or gzip once that was made for an earlier answer.',
-      headers: sent,
+      headers: { ...sent, ...codingHeader },
       content: { 'application/json': { schema: body } }
     },
     304: {

@@ -142,6 +142,8 @@ type Seen = readonly [operation: string, answer: Answer]
 interface Asked {
   readonly operation: string
   readonly path: string
+  /** One whose answer is worth a content coding. */
+  readonly large?: string
   readonly init: RequestInit
   /** Documented, beyond what every read is seen to answer. */
   readonly statuses: readonly number[]
@@ -150,15 +152,34 @@ interface Asked {
 const search = { method: 'POST', body: '{"filter":[]}' }
 
 const reads: readonly Asked[] = [
-  { operation: 'get /chats', path: '/chats?limit=3&offset=3', init: {}, statuses: [304] },
-  { operation: 'get /chats/{id}', path: '/chats/100007', init: {}, statuses: [304, 404] },
   {
-    operation: 'get /chats/{id}/messages',
-    path: '/chats/100007/messages?limit=3',
+    operation: 'get /chats',
+    path: '/chats?limit=3&offset=3',
+    large: '/chats',
+    init: {},
+    statuses: [304]
+  },
+  {
+    operation: 'get /chats/{id}',
+    path: '/chats/100007',
+    large: '/chats/100125',
     init: {},
     statuses: [304, 404]
   },
-  { operation: 'post /chats/search', path: '/chats/search', init: search, statuses: [413, 415] },
+  {
+    operation: 'get /chats/{id}/messages',
+    path: '/chats/100007/messages?limit=3',
+    large: '/chats/100258/messages',
+    init: {},
+    statuses: [304, 404]
+  },
+  {
+    operation: 'post /chats/search',
+    path: '/chats/search',
+    large: '/chats/search',
+    init: search,
+    statuses: [413, 415]
+  },
   {
     operation: 'get /chats/export',
     path: '/chats/export?format=json',
@@ -194,7 +215,11 @@ async function seeAll(t: Test): Promise<Seen[]> {
   return seen
 }
 
-async function seeRead(t: Test, { operation, path, init }: Asked, seen: Seen[]): Promise<void> {
+async function seeRead(
+  t: Test,
+  { operation, path, large, init }: Asked,
+  seen: Seen[]
+): Promise<void> {
   const start = (options: StackOptions = {}) =>
     startStack(t, { clock: new FakeClock(), ...options })
   const see = async ({ get }: Stack, more: RequestInit = {}, target = path) => {
@@ -207,6 +232,7 @@ async function seeRead(t: Test, { operation, path, init }: Asked, seen: Seen[]):
   const usual = await start({ env: { CORS_ORIGINS: 'https://desk.example.com' } })
   const { headers } = await see(usual)
   await see(usual, {}, `/v1${path}`)
+  if (large) await untilCoded(() => see(usual, asksForGzip, large))
   for (const tag of ['*', headers.get('etag') ?? '']) {
     await see(usual, { headers: { 'if-none-match': tag } })
   }
@@ -258,6 +284,13 @@ async function seeRead(t: Test, { operation, path, init }: Asked, seen: Seen[]):
   draining.service.unready(5_000)
   draining.service.drain()
   await see(draining)
+}
+
+const asksForGzip = { headers: { 'accept-encoding': 'gzip' } }
+
+/** It is made behind an answer. */
+async function untilCoded(ask: () => Promise<Answer>): Promise<void> {
+  while (!(await ask()).headers.has('content-encoding'));
 }
 
 function describedAs(document: Document, operation: string) {
