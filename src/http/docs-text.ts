@@ -11,7 +11,7 @@ export const introduction = `A caching proxy that keeps one HelpCrunch API key, 
 
 Every route also answers under \`/v1\`, so a HelpCrunch client moves over by changing its base URL and its token. A trailing slash is accepted. \`HEAD\` is answered wherever \`GET\` is.
 
-**Freshness.** \`Cache-Status\` says where an answer came from and \`Age\` how old it is; \`max-age\` minus \`Age\` is what remains of its freshness, a negative \`ttl\` is a stale answer. A request's own \`Cache-Control\` (\`no-cache\`, \`max-age\`, \`min-fresh\`, \`max-stale\`, \`only-if-cached\`) and \`If-None-Match\` are honoured; \`Prefer: wait=<seconds>\` shortens the time it may wait for a call.
+**Freshness.** \`Cache-Status\` says where an answer came from and \`Age\` how old it is; \`max-age\` minus \`Age\` is what remains of its freshness, a negative \`ttl\` is a stale answer. Its \`detail\` is the code of the error that a stale answer stands in for, \`shared\` if another replica had fetched it, or \`seam\` if two pages of it were found to be of moments between which the list changed: a chat may then stand there twice, or be missing. A request's own \`Cache-Control\` (\`no-cache\`, \`max-age\`, \`min-fresh\`, \`max-stale\`, \`only-if-cached\`) and \`If-None-Match\` are honoured; \`Prefer: wait=<seconds>\` shortens the time it may wait for a call.
 
 **Browsers.** Pages of the origins in \`CORS_ORIGINS\`, and of no others, may read all answers, errors included: these have \`Access-Control-Allow-Origin\` and \`Access-Control-Expose-Headers\`, which names all of our headers, and everything has \`Vary: Origin\`. A preflight needs no token and may be kept for two hours (\`Access-Control-Max-Age\`). Credentials of browsers are not used: the page sends the token.
 
