@@ -87,7 +87,7 @@ t.test('10,000 requests of anybody for anything leave as many series as 100', as
   const counted = requests.reduce((sum, { value }) => sum + value, 0)
   t.ok(counted >= 9900, `${counted} were counted, seed ${seed}`)
   const kinds = requests.filter(({ value }) => value > 0)
-  t.ok(kinds.length > 40, `of ${kinds.length} kinds, seed ${seed}`)
+  t.ok(kinds.length > 30, `of ${kinds.length} kinds, seed ${seed}`)
   t.strictSame(
     kinds.filter(({ labels }) => labels.status === 'other'),
     [],
