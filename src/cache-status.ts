@@ -44,7 +44,10 @@ export function combineCacheStatus(parts: readonly CacheStatus[]): CacheStatus {
   const forward = forwards.find(part => !part.collapsed) ?? forwards[0]
   if (forward) return forward
   const hits = parts.filter(part => part.kind === 'hit')
-  return hits.reduce((least, hit) => (hit.ttlMs < least.ttlMs ? hit : least))
+  const least = hits.reduce((least, hit) => (hit.ttlMs < least.ttlMs ? hit : least))
+  // That a newer one could not be had is said whichever part it was.
+  const excused = hits.find(({ detail, ttlMs }) => detail !== undefined && ttlMs < 0)
+  return { ...excused, ...least }
 }
 
 /** One word per outcome, for logs and counters. */

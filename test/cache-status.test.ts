@@ -66,6 +66,18 @@ t.test(
   }
 )
 
+t.test('what a stale part stands in for is said, also if another part is staler', async t => {
+  const excused = { kind: 'hit', ttlMs: -10, detail: 'upstream_timeout' } as const
+  const stale = { kind: 'hit', ttlMs: -20 } as const
+  const shared = { kind: 'hit', ttlMs: 5, detail: 'shared' } as const
+  const both = { kind: 'hit', ttlMs: -20, detail: 'upstream_timeout' }
+  t.strictSame(combineCacheStatus([stale, excused]), both)
+  t.strictSame(combineCacheStatus([excused, stale, shared]), both)
+  t.strictSame(combineCacheStatus([shared, { kind: 'hit', ttlMs: 2 }]), { kind: 'hit', ttlMs: 2 })
+  const other = { ...stale, detail: 'upstream_error' }
+  t.strictSame(combineCacheStatus([excused, other]), other)
+})
+
 t.test('an answer with any fetched part is a forward', async t => {
   const property = fc.property(fc.array(hit), anyForward, fc.array(hit), (a, part, b) => {
     assert.deepEqual(combineCacheStatus([...a, part, ...b]), part)
